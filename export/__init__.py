@@ -1,0 +1,30 @@
+"""Leaving Keras: plan, strip, convert to .tflite, benchmark."""
+
+if __name__ == "export":
+    # From the repository root `import export` would load a second copy of
+    # every module and register every Keras class twice.
+    raise ImportError(
+        "Expected `from keras_diffmask import export`; received `import export`. "
+        "Import the package under its full name."
+    )
+
+from keras_diffmask import IS_COMMAND_LINE
+
+if not IS_COMMAND_LINE:
+    from keras_diffmask.export.artifact import Artifact
+    from keras_diffmask.export.benchmarking import benchmark
+    from keras_diffmask.export.emit import to_tflite
+    from keras_diffmask.export.model_io import load_model, save_model
+    from keras_diffmask.export.surgery import Plan, plan, recalibrate, strip
+
+__all__ = [
+    "Artifact",
+    "Plan",
+    "benchmark",
+    "load_model",
+    "plan",
+    "recalibrate",
+    "save_model",
+    "strip",
+    "to_tflite",
+]

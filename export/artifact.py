@@ -1,0 +1,222 @@
+"""A finished .tflite model: its bytes and what one must know to use them."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export.atomic import write_atomically
+from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
+from keras_diffmask.export.interpreter import check_loads, run_batch
+from keras_diffmask.export.tensor_spec import TensorSpec
+
+# Operators that keep variables from one invocation to the next.
+_STATEFUL_OPS = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF", "READ_VARIABLE")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the .tflite file was from the Keras model when it was written.
+
+    Args:
+        samples: number of examples compared.
+        max_error: largest absolute difference over all outputs.
+        rms_error: root mean square of the differences.
+        rms_output: root mean square of the Keras model's outputs.
+    """
+
+    samples: int
+    max_error: float
+    rms_error: float
+    rms_output: float
+
+    @property
+    def relative_error(self) -> float:
+        """`rms_error / rms_output`; 0.05 is the budget of an int8 file."""
+        if self.rms_output == 0.0:
+            return 0.0 if self.rms_error == 0.0 else float("inf")
+        return self.rms_error / self.rms_output
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A .tflite model in memory. Made by `to_tflite` or by `Artifact.load`.
+
+    Args:
+        content: the bytes of the file.
+        name: what tables and file names call it.
+        quantization: "float32", "int8" (every tensor an integer) or "mixed".
+        target: name of the device it was written for; None when unknown.
+        inputs: one `TensorSpec` per input, in the Keras model's order.
+        outputs: one `TensorSpec` per output, in the Keras model's order.
+        ops: operator names in order of execution.
+        agreement: distance to the Keras model; None for a loaded file.
+
+    Example:
+
+    ```python
+    artifact = export.to_tflite(model, "int8", calibration=x[:256])
+    artifact.save("model.tflite")
+    scores = export.Artifact.load("model.tflite").run(x_test)
+    ```
+    """
+
+    content: bytes = field(repr=False)
+    name: str
+    quantization: str
+    target: str | None
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    ops: tuple[str, ...]
+    agreement: Agreement | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the file in bytes."""
+        return len(self.content)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether the model remembers the last invocation (a fused LSTM does)."""
+        return any(op in _STATEFUL_OPS for op in self.ops)
+
+    @property
+    def state_note(self) -> str:
+        """What the caller must do about state; empty when there is none."""
+        if not self.stateful:
+            return ""
+        return (
+            "The LSTM keeps its state between invocations: reset it before every "
+            "sequence (Python: reset_all_variables(); C++: "
+            "ResetVariableTensors(); TFLM: Reset())."
+        )
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Writes the .tflite file, whole or not at all.
+
+        Args:
+            path: where to; an existing file is replaced.
+
+        Returns:
+            `path` as a `Path`.
+
+        Raises:
+            ArtifactError: the path cannot be written.
+        """
+        return write_atomically(path, lambda file: file.write_bytes(self.content))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, name: str | None = None) -> "Artifact":
+        """Reads a .tflite file, whoever wrote it.
+
+        Args:
+            path: the file.
+            name: what to call it; by default the file name without suffix.
+
+        Returns:
+            The artifact. Its `target` and `agreement` are not in the file and
+            are None.
+
+        Raises:
+            ArtifactError: the file is missing, is not a .tflite file, or is
+                damaged.
+        """
+        path = Path(path)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(
+                "a .tflite file that can be read",
+                f"{str(path)!r} ({error.strerror or error})",
+                "Check the path.",
+            ) from error
+        try:
+            artifact = cls.from_content(content, name or path.stem)
+            check_loads(content)
+        except ArtifactError as error:
+            raise ArtifactError(
+                error.expected, f"{str(path)!r}: {error.received}", error.next_step
+            ) from error
+        return artifact
+
+    @classmethod
+    def from_content(
+        cls,
+        content: bytes,
+        name: str,
+        target: str | None = None,
+        agreement: Agreement | None = None,
+    ) -> "Artifact":
+        """Describes the bytes of a .tflite file.
+
+        Args:
+            content: the bytes.
+            name: what to call it.
+            target: name of the device it was written for, when known.
+            agreement: distance to the Keras model, when known.
+
+        Returns:
+            The artifact.
+
+        Raises:
+            ArtifactError: `content` is not a whole .tflite file.
+        """
+        graph = read_subgraphs(content)[0]
+        return cls(
+            content=bytes(content),
+            name=name,
+            quantization=_quantization(graph),
+            target=target,
+            inputs=tuple(_spec(graph, i) for i in graph.inputs),
+            outputs=tuple(_spec(graph, i) for i in graph.outputs),
+            ops=tuple(op.name for op in graph.ops),
+            agreement=agreement,
+        )
+
+    def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:
+        """Runs a batch through LiteRT, one example at a time, state reset before each.
+
+        Args:
+            x: real values of shape (n, ...); a list or tuple of such arrays, or
+                a dict by input name, for several inputs. Quantized (round, then
+                clip) where the file wants integers.
+            reference_kernels: use LiteRT's plain kernels, which a
+                microcontroller's agree with, instead of the fast ones.
+            num_threads: threads of the interpreter.
+
+        Returns:
+            De-quantized outputs of shape (n, ...): one array, or a tuple of
+            them for several outputs.
+
+        Raises:
+            InvalidArgumentError: `x` does not fit the inputs.
+
+        Example:
+
+        ```python
+        labels = artifact.run(x_test).argmax(axis=-1)
+        ```
+        """
+        outputs = run_batch(self, x, reference_kernels, num_threads)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _spec(graph: SubgraphView, index: int) -> TensorSpec:
+    tensor = graph.tensors[index]
+    quantized = tensor.scale.size == 1
+    return TensorSpec(
+        name=graph.label(index),
+        shape=tensor.shape,
+        dtype=tensor.dtype.lower(),
+        scale=float(tensor.scale[0]) if quantized else None,
+        zero_point=int(tensor.zero_point[0]) if quantized else None,
+    )
+
+
+def _quantization(graph: SubgraphView) -> str:
+    used = {i for op in graph.ops for i in (*op.inputs, *op.outputs) if i >= 0}
+    dtypes = {graph.tensors[i].dtype for i in used}
+    if "FLOAT32" not in dtypes:
+        return "int8" if "INT8" in dtypes else "mixed"
+    return "mixed" if dtypes & {"INT8", "INT16", "UINT8", "INT4"} else "float32"

@@ -1,0 +1,25 @@
+"""How fast a model is: on this computer, per operation, per training step.
+
+The folder has the longer name because `export.benchmark` is the function.
+`training_step` and `networks` need Keras and are imported by their own names.
+"""
+
+from keras_diffmask.export.benchmarking.command import benchmark
+from keras_diffmask.export.benchmarking.records import (
+    Machine,
+    ModelTimes,
+    OpTable,
+    OpTime,
+    Ratio,
+)
+from keras_diffmask.export.benchmarking.result import BenchmarkResult
+
+__all__ = [
+    "BenchmarkResult",
+    "Machine",
+    "ModelTimes",
+    "OpTable",
+    "OpTime",
+    "Ratio",
+    "benchmark",
+]

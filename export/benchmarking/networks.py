@@ -1,0 +1,71 @@
+"""Two plain networks, of known size, for measuring what masks cost in training."""
+
+import keras
+
+STAGES = ((16, 1), (32, 2), (64, 2))
+
+
+def resnet8(
+    input_shape: tuple[int, int, int] = (32, 32, 3), classes: int = 10
+) -> keras.Model:
+    """ResNet-8 in the shape of MLPerf Tiny's image classifier.
+
+    A 3x3 convolution, three residual blocks of 16, 32 and 64 channels (the last
+    two halve the image, with a 1x1 convolution on the skip), average pooling,
+    Dense. At 32x32x3: 78,666 parameters, 12.5 million MACs.
+
+    Args:
+        input_shape: height, width, channels.
+        classes: number of outputs; they are logits.
+
+    Returns:
+        A Functional model of stock layers, not compiled.
+
+    Example:
+        >>> resnet8().count_params()
+        78666
+    """
+    inputs = keras.Input(input_shape)
+    x = _conv_bn(inputs, STAGES[0][0], 3, 1)
+    x = keras.layers.ReLU()(x)
+    for filters, stride in STAGES:
+        y = _conv_bn(x, filters, 3, stride)
+        y = keras.layers.ReLU()(y)
+        y = _conv_bn(y, filters, 3, 1)
+        if stride != 1:
+            # No BatchNormalization on the skip, as in the reference network.
+            x = keras.layers.Conv2D(filters, 1, strides=stride, padding="same")(x)
+        x = keras.layers.ReLU()(keras.layers.Add()([x, y]))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(classes)(x), name="resnet8")
+
+
+def _conv_bn(
+    x: keras.KerasTensor, filters: int, size: int, stride: int
+) -> keras.KerasTensor:
+    x = keras.layers.Conv2D(filters, size, strides=stride, padding="same")(x)
+    return keras.layers.BatchNormalization()(x)
+
+
+def two_lstm(
+    units: int = 96, steps: int = 100, features: int = 16, classes: int = 10
+) -> keras.Model:
+    """Two LSTM layers and a Dense layer.
+
+    Args:
+        units: units of each LSTM layer.
+        steps: length of a sequence.
+        features: values per step.
+        classes: number of outputs; they are logits.
+
+    Returns:
+        A Functional model of stock layers, not compiled.
+
+    Example:
+        >>> two_lstm(units=8, steps=5).output_shape
+        (None, 10)
+    """
+    inputs = keras.Input((steps, features))
+    x = keras.layers.LSTM(units, return_sequences=True)(inputs)
+    x = keras.layers.LSTM(units)(x)
+    return keras.Model(inputs, keras.layers.Dense(classes)(x), name="two_lstm")

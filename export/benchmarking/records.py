@@ -1,0 +1,163 @@
+"""The records a benchmark result is made of."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """The machine and the software on which the times were taken.
+
+    Args:
+        cpu: model name of the processor.
+        cores: logical cores this process may use.
+        system: operating system and its release.
+        python: version of the interpreter.
+        libraries: package name -> version.
+    """
+
+    cpu: str
+    cores: int
+    system: str
+    python: str
+    libraries: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class OpTime:
+    """Time of one operation, measured alone.
+
+    Args:
+        index: place in the model's run order, from 0.
+        op: TFLite's name of the operation, such as `"CONV_2D"`.
+        output: name of its first output tensor.
+        median_us: median of its times in microseconds, or `None` where the
+            operation cannot run outside its model.
+        share: fraction (0 to 1) of the sum over all operations.
+    """
+
+    index: int
+    op: str
+    output: str
+    median_us: float | None
+    share: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class OpTable:
+    """Per-operation times of one model, and how well they add up.
+
+    Args:
+        ops: one entry per operation, in run order.
+        sum_us: sum of the medians in microseconds.
+        whole_us: median of the whole model in the same interleaved run.
+    """
+
+    ops: tuple[OpTime, ...]
+    sum_us: float
+    whole_us: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelTimes:
+    """Times of one model, in microseconds per inference.
+
+    Args:
+        name: the name given to `benchmark`.
+        bytes: size of the `.tflite` file.
+        init_us: loading the file and allocating its tensors, once.
+        runs: number of timed inferences.
+        median_us, p5_us, p95_us, min_us, mean_us: over all timed inferences.
+        round_us: median within each round, in the order of the rounds.
+        ops: per-operation times, or `None` where they were not asked for.
+    """
+
+    name: str
+    bytes: int
+    init_us: float
+    runs: int
+    median_us: float
+    p5_us: float
+    p95_us: float
+    min_us: float
+    mean_us: float
+    round_us: tuple[float, ...]
+    ops: OpTable | None = None
+
+    @classmethod
+    def from_times(
+        cls, name: str, size: int, init_us: float, times_ns: list[list[int]]
+    ) -> "ModelTimes":
+        """Boils down the times of one model.
+
+        Args:
+            name: name of the model.
+            size: bytes of the `.tflite` file.
+            init_us: microseconds of loading it.
+            times_ns: per round, the nanoseconds of every inference.
+
+        Returns:
+            The statistics, in microseconds.
+        """
+        every = np.concatenate([np.asarray(block, float) for block in times_ns]) / 1e3
+        p5, median, p95 = np.percentile(every, [5, 50, 95])
+        return cls(
+            name=name,
+            bytes=size,
+            init_us=float(init_us),
+            runs=int(every.size),
+            median_us=float(median),
+            p5_us=float(p5),
+            p95_us=float(p95),
+            min_us=float(every.min()),
+            mean_us=float(every.mean()),
+            round_us=tuple(float(np.median(block)) / 1e3 for block in times_ns),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """Time of one model over another's, with its spread over the rounds.
+
+    Args:
+        name: the model above the line.
+        baseline: the model below it.
+        median: median over rounds of the per-round ratio.
+        p5, p95: 5th and 95th percentile over rounds.
+        rounds: number of rounds.
+    """
+
+    name: str
+    baseline: str
+    median: float
+    p5: float
+    p95: float
+    rounds: int
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f} ({self.p5:.3f}..{self.p95:.3f})"
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        baseline: str,
+        above: tuple[float, ...],
+        below: tuple[float, ...],
+    ) -> "Ratio":
+        """Compares two series of round times, round by round.
+
+        Args:
+            name: what `above` is called.
+            baseline: what `below` is called.
+            above: time per round, any unit.
+            below: time per round of the baseline, same unit and order.
+
+        Returns:
+            The ratio; a noisy round moves both of its times and so hardly
+            moves their quotient.
+        """
+        quotients = np.asarray(above, float) / np.asarray(below, float)
+        p5, median, p95 = np.percentile(quotients, [5, 50, 95])
+        return cls(name, baseline, float(median), float(p5), float(p95), quotients.size)

@@ -1,0 +1,158 @@
+"""`benchmark`: times of `.tflite` files, or of a training step with masks."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export.cli.console import Console
+from keras_diffmask.export.cli.files import check_output, start_keras
+
+NAME = "benchmark"
+HELP = "Time .tflite files side by side, or a training step with masks over without."
+EXAMPLE = (
+    "keras-diffmask benchmark dense.tflite pruned.tflite --per-op\n"
+    "  keras-diffmask benchmark --training-step resnet8"
+)
+# name -> the most that masks may cost, masked over plain.
+LIMITS = {"resnet8": 1.05, "lstm": 1.10}
+ROUNDS = {"inference": 40, "training": 150}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument("files", nargs="*", help=".tflite files; the first is the base")
+    parser.add_argument(
+        "--training-step", choices=tuple(LIMITS),
+        help="time a training step of this network, masked over plain, instead",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=int, default=1, help="per model; default: %(default)s"
+    )
+    parser.add_argument(
+        "--rounds", type=int,
+        help="turns through all models; default: 40, training steps 150",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seconds", type=float, default=1.0,
+        help="time for each model; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--per-op", action="store_true", help="also time each operation alone"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=64, help="of a training step; default: %(default)s"
+    )
+    parser.add_argument("-o", "--output", help="also write the result to a .json file")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Measures one or the other."""
+    if bool(arguments.files) == bool(arguments.training_step):
+        raise InvalidArgumentError(
+            "either .tflite files or --training-step",
+            "both" if arguments.files else "neither",
+            "Write for example `keras-diffmask benchmark a.tflite b.tflite`.",
+        )
+    if arguments.output is not None:
+        check_output(arguments.output, ".json", *arguments.files)
+    if arguments.training_step:
+        _training_step(arguments, console)
+    else:
+        _inference(arguments, console)
+
+
+def _inference(arguments: argparse.Namespace, console: Console) -> None:
+    rounds = ROUNDS["inference"] if arguments.rounds is None else arguments.rounds
+    with console.phase("timing", max(rounds, 1)) as advance:
+        from keras_diffmask.export.benchmarking import benchmark
+
+        result = benchmark(
+            _named(arguments.files),
+            threads=arguments.threads,
+            rounds=rounds,
+            seconds=arguments.seconds,
+            per_op=arguments.per_op,
+            progress=lambda done, total: advance(f"round {done}"),
+        )
+    if arguments.output is not None:
+        result.save(arguments.output)
+    console.result(_plain(result), result.table)
+
+
+def _plain(result: Any) -> dict[str, Any]:
+    first = result.models[0].name
+    ratios = {
+        model.name: dataclasses.asdict(result.ratio(model.name, first))
+        for model in result.models
+    }
+    return {**dataclasses.asdict(result), "ratios": ratios}
+
+
+def _named(files: list[str]) -> dict[str, str]:
+    """Short names where they differ, paths where they do not."""
+    stems = [Path(file).stem for file in files]
+    names = stems if len(set(stems)) == len(stems) else files
+    if len(set(names)) != len(names):
+        raise InvalidArgumentError(
+            "different .tflite files",
+            f"{max(files, key=files.count)!r} twice",
+            "Name each once.",
+        )
+    return dict(zip(names, files, strict=True))
+
+
+def _training_step(arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.batch < 1:
+        raise InvalidArgumentError(
+            "--batch of at least 1", f"{arguments.batch}", "Leave it out for 64."
+        )
+    name = arguments.training_step
+    rounds = ROUNDS["training"] if arguments.rounds is None else arguments.rounds
+    with console.phase(f"training steps of {name}", max(2 * rounds, 1)) as advance:
+        start_keras()
+        result = _step_ratio(name, arguments.batch, rounds, advance)
+    facts = {**dataclasses.asdict(result), "network": name, "limit": LIMITS[name]}
+    if arguments.output is not None:
+        _write_json(arguments.output, facts)
+    console.result(
+        facts,
+        lambda: (
+            f"{name}, batch {result.batch}, {result.backend}: masked "
+            f"{result.masked_ms:.1f} ms, plain {result.plain_ms:.1f} ms, ratio "
+            f"{result.ratio} (limit {LIMITS[name]:.2f})"
+        ),
+    )
+
+
+def _step_ratio(name: str, batch: int, rounds: int, advance: Any) -> Any:
+    import keras
+    import numpy as np
+
+    from keras_diffmask.budget import Budget
+    from keras_diffmask.export.benchmarking import networks
+    from keras_diffmask.export.benchmarking.training_step import training_step_ratio
+    from keras_diffmask.masking import mask_model
+
+    plain = networks.resnet8() if name == "resnet8" else networks.two_lstm()
+    masked = mask_model(plain, budget=Budget(macs=0.3))
+    for model in (plain, masked):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss)
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(batch, *plain.input_shape[1:])).astype("float32")
+    y = generator.integers(0, plain.output_shape[-1], batch)
+    return training_step_ratio(
+        plain, masked, x, y, rounds=rounds,
+        progress=lambda done, total: advance(f"turn {done}"),
+    )  # fmt: skip
+
+
+def _write_json(path: str, facts: dict[str, Any]) -> None:
+    import json
+
+    from keras_diffmask.export.atomic import write_atomically
+
+    text = json.dumps(facts, indent=1) + "\n"
+    write_atomically(path, lambda file: file.write_text(text, "utf-8"))

@@ -1,0 +1,78 @@
+"""`demo`: everything, on real data."""
+
+import argparse
+
+from keras_diffmask.export.cli.console import Console
+from keras_diffmask.export.cli.files import start_keras
+
+NAME = "demo"
+HELP = (
+    "Train, prune with masks, strip, convert to int8 and measure, on real data, "
+    "and print one table."
+)
+EXAMPLE = (
+    "keras-diffmask demo\n"
+    "  keras-diffmask demo --data-dir data/fashion_mnist --budget 0.3 --seeds 1\n"
+    "  keras-diffmask demo --task sequence"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument(
+        "--task", choices=("image", "sequence"), default="image",
+        help="a CNN on images or LSTMs on sequences; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dataset", metavar="NAME",
+        help="digits (inside scikit-learn, the default), fashion_mnist, cifar10, "
+        "mnist, speech_commands or uci_har; without --data-dir, images are downloaded",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="folder with the files of a data set"
+    )
+    parser.add_argument(
+        "--budget", type=float, default=0.2,
+        help="MACs of the pruned network as a fraction of the dense one's; "
+        "default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epochs", type=int, help="epochs of each network; default: the data set's"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3,
+        help="how many times to train everything; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", default="demo-results", metavar="DIR",
+        help="folder for the .tflite files, report.json and kept.png; "
+        "default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="one seed, 3 epochs, 200 examples: only to see that it works",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Runs the demo and prints its table."""
+    with console.phase("starting Keras") as advance:
+        start_keras()
+        from keras_diffmask.export.demo.run import run as run_demo
+        from keras_diffmask.export.demo.settings import Settings
+        from keras_diffmask.export.demo.table import render
+
+        advance("")
+    settings = Settings(
+        task=arguments.task,
+        dataset=arguments.dataset,
+        data_dir=arguments.data_dir,
+        budget=arguments.budget,
+        epochs=arguments.epochs,
+        seeds=arguments.seeds,
+        out=arguments.out,
+        quick=arguments.quick,
+    )
+    report = run_demo(settings, console)
+    written = "\n".join(f"  {path}" for path in report.files.values())
+    console.result(report.to_dict(), lambda: f"{render(report)}\n\nwritten:\n{written}")

@@ -1,0 +1,101 @@
+"""Reading and writing files with the shell's words in the errors."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from keras_diffmask.errors import ArtifactError, MissingDependencyError
+from keras_diffmask.export.cli.console import Console
+
+
+def start_keras() -> None:
+    """Imports Keras and this library, so that its layers can be read."""
+    try:
+        import keras  # noqa: F401
+
+        import keras_diffmask.masking
+        import keras_diffmask.regularizers  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Keras and its backend to be installed",
+            f"{type(error).__name__}: {error}",
+            "Install them with `pip install 'keras-diffmask[tflite]'`.",
+        ) from error
+
+
+def read_model(path: str, unsafe: bool, console: Console) -> Any:
+    """Reads a `.keras` file, showing progress.
+
+    Args:
+        path: the file.
+        unsafe: also run Python code that the file carries.
+        console: where progress goes.
+
+    Returns:
+        The Keras model.
+
+    Raises:
+        ArtifactError: see `export.load_model`.
+    """
+    if not Path(path).is_file():
+        raise ArtifactError(
+            "an existing .keras file", f"{path!r}, which is no file", "Check the path."
+        )
+    with console.phase(f"reading {path}") as advance:
+        start_keras()
+        from keras_diffmask.export.model_io import load_model
+
+        try:
+            model = load_model(path, safe_mode=not unsafe)
+        except ArtifactError as error:
+            if "safe_mode" not in error.next_step:
+                raise
+            raise ArtifactError(
+                error.expected,
+                error.received,
+                "If you trust its author, run this again with --unsafe.",
+            ) from error
+        advance(model.name)
+    return model
+
+
+def check_output(output: str, suffix: str, *inputs: str | None) -> Path:
+    """Refuses an output that cannot work before anything takes time.
+
+    Args:
+        output: the file to write.
+        suffix: how its name must end.
+        inputs: files that are read and must not be replaced.
+
+    Returns:
+        `output` as a path.
+
+    Raises:
+        ArtifactError: another suffix, an input's own path, a directory, or no
+            directory to write in.
+    """
+    path = Path(output)
+    if path.suffix != suffix:
+        raise ArtifactError(
+            f"an output whose name ends in {suffix}",
+            f"{output!r}",
+            f"Call it {path.with_suffix(suffix).name!r}." if path.name else "Name it.",
+        )
+    for given in inputs:
+        if given is not None and path.resolve() == Path(given).resolve():
+            raise ArtifactError(
+                "an output other than the input", f"{output!r} for both", "Rename it."
+            )
+    if path.is_dir() or not path.parent.is_dir():
+        raise ArtifactError(
+            "an output file in an existing directory",
+            f"{output!r}",
+            "Create the directory, or choose another path.",
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise ArtifactError(
+            "a directory that can be written",
+            f"{str(path.parent)!r}",
+            "Choose another one, or change its permissions.",
+        )
+    return path

@@ -1,0 +1,1 @@
+"""The demonstration: real data in, a table of dense against pruned out."""

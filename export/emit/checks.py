@@ -1,0 +1,175 @@
+"""What every .tflite file is held to before the user gets it.
+
+Several failures of the converter are silent; each check here has one behind it.
+"""
+
+import numpy as np
+
+from keras_diffmask.errors import ConversionError
+from keras_diffmask.export.emit.repair import (
+    CELL_INPUT,
+    LSTM,
+    SMALLEST_CELL_SCALE,
+    STATE_INPUT,
+    STATE_INTERMEDIATE,
+)
+from keras_diffmask.export.flatbuffer import (
+    OpView,
+    SubgraphView,
+    TensorView,
+    read_subgraphs,
+)
+from keras_diffmask.targets import Target
+
+# Kernels that copy integers: in and out must mean the same real values. Of all
+# but the last only input 0 is data (the rest are shapes, axes, indices).
+_COPYING = (
+    "REVERSE_V2",
+    "RESHAPE",
+    "MAX_POOL_2D",
+    "GATHER",
+    "STRIDED_SLICE",
+    "TRANSPOSE",
+    "CONCATENATION",
+)
+# Operator -> pairs of (weights, bias) inputs. A kernel adds the bias to products
+# of input and weights, so its scale must be the product of theirs.
+_BIASES = {
+    "CONV_2D": ((1, 2),),
+    "DEPTHWISE_CONV_2D": ((1, 2),),
+    "FULLY_CONNECTED": ((1, 2),),
+    LSTM: ((1, 12), (2, 13), (3, 14), (4, 15)),
+}
+
+
+def check_content(
+    content: bytes, quantization: str, target: Target, recurrent: bool = False
+) -> None:
+    """Raises when a .tflite file breaks a promise.
+
+    Args:
+        content: the bytes.
+        quantization: "float32" or "int8", what was promised.
+        target: the device it is meant for.
+        recurrent: whether the model has LSTM layers, which must be fused.
+
+    Raises:
+        ConversionError: names the operator or tensor at fault.
+    """
+    graphs = read_subgraphs(content)
+    _check_ops(graphs, target)
+    main = graphs[0]
+    _check_shapes(main)
+    if recurrent and not any(op.name == LSTM for op in main.ops):
+        raise ConversionError(
+            f"a fused {LSTM} operator for the LSTM layers",
+            f"only {', '.join(dict.fromkeys(op.name for op in main.ops))}",
+            "Report the model and the TensorFlow version: its converter no longer "
+            "recognises the pattern.",
+        )
+    if quantization == "int8":
+        _check_integers(main)
+        for op in main.ops:
+            _check_scales(main, op)
+            _check_biases(main, op)
+
+
+def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
+    ops = tuple(op.name for graph in graphs for op in graph.ops)
+    for op in ops:
+        # Control flow and foreign operators: neither is converted to int8, and
+        # plain LiteRT has no kernel for the latter.
+        kind = op.split(" ")[0]
+        if kind in ("WHILE", "IF", "CUSTOM", "DELEGATE") or "Flex" in op:
+            raise ConversionError(
+                "TFLite's built-in operators without control flow",
+                f"the operator {op}",
+                "Replace the layer it comes from.",
+            )
+    missing = target.missing_ops(ops)
+    if missing:
+        raise ConversionError(
+            f"operators that target '{target.name}' has",
+            f"{', '.join(missing)}, which it lacks",
+            "Replace the layer it comes from, or choose another target.",
+        )
+
+
+def _check_shapes(graph: SubgraphView) -> None:
+    for tensor in graph.tensors:
+        if not tensor.static or -1 in tensor.shape:
+            raise ConversionError(
+                "static shapes throughout",
+                f"tensor '{tensor.name}' of shape {tensor.shape} with a dynamic size",
+                "Give every Input fixed sizes and avoid shape-dependent operations.",
+            )
+    for index in graph.inputs:
+        shape = graph.tensors[index].shape
+        if not shape or shape[0] != 1:
+            raise ConversionError(
+                "batch size 1",
+                f"input '{graph.label(index)}' of shape {shape}",
+                "Let the Input leave its batch size open.",
+            )
+
+
+def _check_integers(graph: SubgraphView) -> None:
+    for op in graph.ops:
+        # A fused LSTM's unused intermediates are empty float tensors: not read.
+        for index in (*op.inputs, *op.outputs):
+            if index >= 0 and graph.tensors[index].dtype == "FLOAT32":
+                raise ConversionError(
+                    "integer tensors only in an int8 file",
+                    f"float tensor '{graph.tensors[index].name}' at operator {op.name}",
+                    "Replace the layer it comes from: it has no integer form.",
+                )
+    for index in (*graph.inputs, *graph.outputs):
+        if graph.tensors[index].dtype == "FLOAT32":
+            raise ConversionError(
+                "int8 inputs and outputs",
+                f"float tensor '{graph.label(index)}'",
+                "Report the model: the converter left it float.",
+            )
+
+
+def _check_scales(graph: SubgraphView, op: OpView) -> None:
+    together: tuple[int, ...] = ()
+    if op.name == LSTM:
+        together = (op.inputs[STATE_INPUT], op.intermediates[STATE_INTERMEDIATE])
+        _check_cell(graph.tensors[op.inputs[CELL_INPUT]])
+    elif op.name in _COPYING:
+        together = op.inputs if op.name == "CONCATENATION" else op.inputs[:1]
+    out = graph.tensors[op.outputs[0]]
+    for index in together:
+        tensor = graph.tensors[index]
+        if not tensor.same_quantization(out):
+            raise ConversionError(
+                f"one scale for tensors '{tensor.name}' and '{out.name}', as the "
+                f"kernel of {op.name} assumes",
+                f"scales {tensor.scale.tolist()} and {out.scale.tolist()}",
+                "Report the model: the converter wrote a file that computes wrong.",
+            )
+
+
+def _check_cell(cell: TensorView) -> None:
+    if not cell.scale.size or cell.scale[0] < SMALLEST_CELL_SCALE:
+        raise ConversionError(
+            f"a cell state scale of at least {SMALLEST_CELL_SCALE:g}, below which "
+            f"the kernel of {LSTM} has no tanh",
+            f"{cell.scale.tolist()} at tensor '{cell.name}'",
+            "Report the model: the converter wrote a file that computes wrong.",
+        )
+
+
+def _check_biases(graph: SubgraphView, op: OpView) -> None:
+    for weights, bias in _BIASES.get(op.name, ()):
+        if bias >= len(op.inputs) or op.inputs[bias] < 0:
+            continue
+        data, kernel, added = (graph.tensors[op.inputs[i]] for i in (0, weights, bias))
+        if not np.allclose(added.scale, data.scale * kernel.scale, rtol=1e-3, atol=0):
+            raise ConversionError(
+                f"the bias of {op.name} to have the scale of its input times that "
+                "of its weights",
+                f"another one at '{added.name}'",
+                "Report the model: the converter wrote a file that computes wrong.",
+            )

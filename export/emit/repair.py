@@ -1,0 +1,72 @@
+"""Repairs scales the converter leaves inconsistent around fused LSTMs."""
+
+import numpy as np
+
+from keras_diffmask.errors import ConversionError
+from keras_diffmask.export.flatbuffer import SubgraphView, TensorView, read_subgraphs
+
+LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+# Where the kernels read the scale of the hidden state: LiteRT from this
+# intermediate tensor, TFLM from this input. Neither looks at the output tensor.
+STATE_INPUT = 18
+STATE_INTERMEDIATE = 4
+# The cell state, int16 with a power of two as scale.
+CELL_INPUT = 19
+# The kernels look tanh up for 15 + log2(scale) integer bits, which must not be
+# negative.
+SMALLEST_CELL_SCALE = 2.0**-15
+
+
+def repair_scales(content: bytes) -> bytes:
+    """Makes scales agree where a kernel assumes that they do.
+
+    REVERSE_V2 copies bytes, so its input takes its output's scale. Where an
+    LSTM's output meets a same-scale operator (CONCATENATION, REVERSE_V2), the
+    converter changes the output's scale alone; the hidden state follows here.
+    Unrepaired, a forward and a backward LSTM side by side were 20 % wrong.
+
+    A cell state that stays below 0.5 (a small or little trained LSTM) gets the
+    scale 2**-16, for which the kernels have no tanh: their answers saturate, 3
+    times the size of the right ones. 2**-15 costs one bit nobody misses.
+
+    Scales are overwritten in place: nothing else in the file moves.
+
+    Args:
+        content: a .tflite file.
+
+    Returns:
+        The repaired file, of the same length.
+
+    Raises:
+        ConversionError: a tensor that must be repaired has no scale.
+    """
+    buffer = bytearray(content)
+    for graph in read_subgraphs(buffer):
+        for op in reversed(graph.ops):  # an input may be another's output
+            if op.name == "REVERSE_V2":
+                _copy(graph, op.outputs[0], op.inputs[0])
+        for op in graph.ops:
+            if op.name == LSTM and graph.tensors[op.outputs[0]].scale.size:
+                _copy(graph, op.outputs[0], op.inputs[STATE_INPUT])
+                _copy(graph, op.outputs[0], op.intermediates[STATE_INTERMEDIATE])
+                cell = graph.tensors[op.inputs[CELL_INPUT]]
+                np.maximum(cell.scale, SMALLEST_CELL_SCALE, out=cell.scale)
+    return bytes(buffer)
+
+
+def _copy(graph: SubgraphView, source: int, destination: int) -> None:
+    good, bad = graph.tensors[source], graph.tensors[destination]
+    if good.same_quantization(bad):
+        return
+    if good.scale.size != bad.scale.size or not bad.zero_point.size:
+        raise _unrepairable(good, bad)
+    bad.scale[:] = good.scale
+    bad.zero_point[:] = good.zero_point
+
+
+def _unrepairable(good: TensorView, bad: TensorView) -> ConversionError:
+    return ConversionError(
+        f"tensor '{bad.name}' to have the scale of '{good.name}'",
+        "none that could be set",
+        "Report the model: this converter version writes LSTMs in a new way.",
+    )

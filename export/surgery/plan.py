@@ -1,0 +1,111 @@
+"""Plan: what a strip takes out, what stays, and why."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_diffmask.graph import Proof
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One set of layers whose units live and die together.
+
+    Attributes:
+        layers: names of the layers that write these units.
+        kept: units that stay.
+        total: units that there were.
+        stays: reason -> how many units are closed, and stay because of it.
+        protected: why nothing here can be removed, or None.
+        removed: whether the layers went altogether (a closed branch).
+    """
+
+    layers: tuple[str, ...]
+    kept: int
+    total: int
+    stays: dict[str, int]
+    protected: str | None
+    removed: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `export.strip` does to a model; `print(plan)` shows it as a table.
+
+    Attributes:
+        model: the model's name.
+        rows: one per set of tied layers, in the order of the model.
+        macs: multiply-accumulates per example, before and after.
+        parameters: entries of all weights, before and after.
+    """
+
+    model: str
+    rows: tuple[PlanRow, ...]
+    macs: tuple[int, int]
+    parameters: tuple[int, int]
+
+    @property
+    def removed_units(self) -> int:
+        """How many units go."""
+        return sum(row.total - row.kept for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain data, for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        names = [" + ".join(row.layers) for row in self.rows]
+        width = max([len("layers"), *(min(len(name), 48) for name in names)])
+        lines = [f"{'layers':<{width}}  {'kept':>11}  why it stays"]
+        for name, row in zip(names, self.rows, strict=True):
+            label = name if len(name) <= width else name[: width - 3] + "..."
+            kept = f"{row.kept} of {row.total}"
+            lines.append(f"{label:<{width}}  {kept:>11}  {_why(row)}".rstrip())
+        for what, pair in (("MACs", self.macs), ("parameters", self.parameters)):
+            share = pair[1] / pair[0] if pair[0] else 1.0
+            lines.append(f"{what}: {pair[0]:,} -> {pair[1]:,} ({share:.1%})")
+        return "\n".join(lines)
+
+
+def _why(row: PlanRow) -> str:
+    if row.removed:
+        return "the whole branch goes"
+    if row.protected:
+        return row.protected
+    return "; ".join(f"{count} closed: {why}" for why, count in row.stays.items())
+
+
+def rows_of(proof: Proof) -> tuple[PlanRow, ...]:
+    """One row per set of layers that write the same units."""
+    units = proof.graph.units
+    live = {id(step) for step in proof.live}
+    groups: list[dict[str, Any]] = []
+    for step in proof.graph.steps:
+        if not step.rule.reads or not step.outputs:
+            continue
+        roots = set(units.root(step.outputs[0].reshape(-1)).tolist())
+        home = next((g for g in groups if g["roots"] & roots), None)
+        if home is None:
+            home = {"layers": [], "roots": set(), "live": False}
+            groups.append(home)
+        home["layers"].append(step.name)
+        home["roots"] |= roots
+        home["live"] |= id(step) in live
+    return tuple(_row(proof, group) for group in groups)
+
+
+def _row(proof: Proof, group: dict[str, Any]) -> PlanRow:
+    roots = np.array(sorted(group["roots"]))
+    reasons = [proof.graph.protected.get(int(root)) for root in roots]
+    stays = Counter(proof.stuck[r] for r in roots.tolist() if r in proof.stuck)
+    kept = int(proof.kept[roots].sum()) if group["live"] else 0
+    return PlanRow(
+        layers=tuple(dict.fromkeys(group["layers"])),
+        kept=kept,
+        total=len(roots),
+        stays=dict(stays),
+        protected=reasons[0] if all(reasons) else None,
+        removed=not group["live"],
+    )

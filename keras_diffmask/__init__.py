@@ -1,0 +1,30 @@
+"""Pruning with differentiable masks for Keras 3, down to int8 on the device."""
+
+import pathlib
+import sys
+
+__version__ = "0.1.0.dev0"
+
+
+# Whether this process is the command line, `keras-diffmask` or `python -m`. It
+# answers --help at once and errors in one line, so it decides itself when Keras is
+# loaded, which takes seconds and lets TensorFlow greet on stderr. Anyone else gets
+# everything now: importing is what registers the layers with Keras. Read once,
+# since runpy changes argv[0] after this import.
+_program = pathlib.PurePath(sys.argv[0] if sys.argv else "").stem
+IS_COMMAND_LINE = _program == "keras-diffmask" or (
+    _program == "-m" and "keras_diffmask" in sys.orig_argv
+)
+
+if not IS_COMMAND_LINE:
+    from keras_diffmask import errors as errors
+    from keras_diffmask import estimators as estimators
+    from keras_diffmask import layers as layers
+    from keras_diffmask import regularizers as regularizers
+    from keras_diffmask.budget import Budget as Budget
+    from keras_diffmask.gate import Gate as Gate
+    from keras_diffmask.masking import MaskedModel as MaskedModel
+    from keras_diffmask.masking import finalize as finalize
+    from keras_diffmask.masking import gates as gates
+    from keras_diffmask.masking import mask_model as mask_model
+    from keras_diffmask.summary import summary as summary

@@ -1,0 +1,7 @@
+"""Budgets: the user states what the device affords, never a penalty."""
+
+from keras_diffmask.budget.budget import Budget as Budget
+from keras_diffmask.budget.controller import BudgetController as BudgetController
+from keras_diffmask.budget.decision import Limit as Limit
+from keras_diffmask.budget.decision import check_reachable as check_reachable
+from keras_diffmask.budget.decision import decide as decide

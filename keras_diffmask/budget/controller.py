@@ -1,0 +1,127 @@
+"""The controller that brings the expected cost to the budget while training."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_diffmask.budget.decision import Limit
+from keras_diffmask.costs import Cost
+from keras_diffmask.state import add_state
+
+# How fast the multiplier follows the error, in units of the loss per search:
+# an error of 1 % that lasts for the whole search raises it by 5.
+_INTEGRAL = 500.0
+_PROPORTIONAL = 50.0
+# Until `fit` says how long it runs (a custom loop never does).
+_DEFAULT_STEPS = 2000
+
+
+@keras.saving.register_keras_serializable("keras_diffmask")
+class BudgetController(keras.layers.Layer):
+    """Passes its input through and adds the price of the gates to the loss.
+
+    With c the expected cost as a fraction of the dense one, and a target that
+    falls linearly from 1 to the budget b over the ramp, each training step
+    does, per limit,
+
+        e = c - target
+        price = max(0, multiplier + proportional * e)
+        loss += price * c
+        multiplier = max(0, multiplier + integral / steps * e)
+
+    It is a layer of the graph and takes the gates' keep probabilities as call
+    arguments, so that it survives save, load and clone together with them.
+
+    Args:
+        limits: list of `{"cost": config, "dense": float, "most": float}`.
+        gate_names: names of the gates, in the order of the probabilities.
+        search: float in (0, 1], share of the steps of `fit` spent searching.
+        ramp: float in (0, 1], share of the search over which the target falls.
+
+    Call arguments:
+        inputs: any tensor; returned as it is.
+        keep_probabilities: list of tensors, one per gate.
+        training: bool; the price is added while training only.
+    """
+
+    def __init__(
+        self,
+        limits: list[dict[str, Any]],
+        gate_names: list[str],
+        search: float,
+        ramp: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype="float32", autocast=False, **_without_dtype(kwargs))
+        self.limits = limits
+        self.gate_names = list(gate_names)
+        self.search = float(search)
+        self.ramp = float(ramp)
+        self.costs = [Cost.from_config(limit["cost"]) for limit in limits]
+
+    def build(self, *shapes: Any) -> None:
+        self.step = add_state(self, "step", (), 0.0)
+        self.search_steps = add_state(self, "search_steps", (), float(_DEFAULT_STEPS))
+        self.multipliers = add_state(self, "multipliers", (len(self.limits),), 0.0)
+        # 1 while searching; 0 once the gates are decided.
+        self.searching = add_state(self, "searching", (), 1.0)
+
+    def call(
+        self, inputs: Any, keep_probabilities: Any = (), training: bool | None = None
+    ) -> Any:
+        if training:
+            self._charge(list(keep_probabilities))
+        return inputs
+
+    def _charge(self, keep_probabilities: list[Any]) -> None:
+        searching = ops.convert_to_tensor(self.searching)
+        steps = ops.convert_to_tensor(self.search_steps)
+        progress = ops.minimum(self.step / (self.ramp * steps), 1.0)
+        targets = ops.convert_to_tensor(self.budgets, dtype="float32")
+        targets = 1.0 - progress * (1.0 - targets)
+        shares = self.shares(keep_probabilities)
+        error = ops.stop_gradient(shares) - targets
+        multipliers = ops.convert_to_tensor(self.multipliers)
+        price = ops.relu(multipliers + _PROPORTIONAL * error) * searching
+        self.add_loss(ops.sum(ops.stop_gradient(price) * shares))
+        moved = ops.relu(multipliers + error * (_INTEGRAL / steps))
+        self.multipliers.assign(moved)
+        self.step.assign_add(1.0)
+
+    def shares(self, keep_probabilities: list[Any]) -> Any:
+        """Expected costs as fractions of the dense ones, shape `(limits,)`."""
+        return ops.stack(
+            [
+                cost.expected(keep_probabilities) / limit["dense"]
+                for cost, limit in zip(self.costs, self.limits, strict=True)
+            ]
+        )
+
+    @property
+    def budgets(self) -> list[float]:
+        """The limits as fractions of the dense costs."""
+        return [limit["most"] / limit["dense"] for limit in self.limits]
+
+    def as_limits(self) -> list[Limit]:
+        """The limits for the final, integer decision."""
+        return [
+            Limit(cost, limit["most"])
+            for cost, limit in zip(self.costs, self.limits, strict=True)
+        ]
+
+    def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "limits": self.limits,
+            "gate_names": self.gate_names,
+            "search": self.search,
+            "ramp": self.ramp,
+        }
+
+
+def _without_dtype(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in kwargs.items() if k not in ("dtype", "autocast")}

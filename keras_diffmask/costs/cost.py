@@ -1,0 +1,100 @@
+"""A cost that is one number: differentiable in gate values, exact at 0 and 1."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Sum over terms of factor x rows x columns, in the gates' open units.
+
+    Each of `rows` and `columns` counts what stays along one axis of a weight:
+    a constant, plus for each gate the number of its open units times how
+    often each of them occurs there (49 times behind the Flatten of a 7 x 7
+    map). Gate values are independent, with mean v, so the expectation is
+
+        E[cost] = sum_t f_t r_t(v) c_t(v) + sum_g d_g sum_i v_gi (1 - v_gi)
+
+    where the second sum corrects for rows and columns that share a gate
+    (an LSTM's recurrent kernel: s_j s_j = s_j; d_g sums f_t r_tg c_tg). It
+    vanishes at v in {0, 1}, where the cost is the integer that the stripped
+    model has.
+
+    A term inside a residual branch also counts only while the branch lives:
+    it is multiplied by P(no other gate of the branch is wholly closed).
+
+    Attributes:
+        name: what is counted, for example `"macs"`.
+        factors: `(terms,)`, the f_t.
+        rows: `(terms, gates + 1)`, multiplicities; the last is the constant.
+        columns: the same for the other axis.
+        branches: `(terms, gates)`, True where the gate belongs to the branch
+            that the term lies in.
+    """
+
+    name: str
+    factors: tuple[float, ...]
+    rows: tuple[tuple[float, ...], ...]
+    columns: tuple[tuple[float, ...], ...]
+    branches: tuple[tuple[bool, ...], ...]
+
+    def count(self, values: list[np.ndarray]) -> float:
+        """The cost at gate values, in NumPy.
+
+        Args:
+            values: per gate its values in [0, 1], shape `(units,)`.
+
+        Returns:
+            The expected cost; at 0/1 values the integer cost.
+        """
+        return float(ops.convert_to_numpy(self._evaluate(np, values)))
+
+    def expected(self, values: list[Any]) -> Any:
+        """The same as `count`, on tensors and differentiable, float32."""
+        return self._evaluate(ops, values)
+
+    def dense(self, sizes: list[int]) -> float:
+        """The cost with every gate open."""
+        return self.count([np.ones(size) for size in sizes])
+
+    def _evaluate(self, xp: Any, values: list[Any]) -> Any:
+        dtype: Any = np.float32 if xp is ops else np.float64
+        factors = np.asarray(self.factors, dtype)
+        rows, columns = np.asarray(self.rows, dtype), np.asarray(self.columns, dtype)
+        one = np.ones((), factors.dtype)
+        sums = xp.stack([*(xp.sum(v) for v in values), xp.sum(one)])
+        r = xp.matmul(rows, xp.reshape(sums, (-1, 1)))[:, 0]
+        c = xp.matmul(columns, xp.reshape(sums, (-1, 1)))[:, 0]
+        weights = factors
+        if np.any(self.branches):
+            weights = factors * self._alive(xp, values)
+        total = xp.sum(weights * (r * c))
+        shared = rows * columns
+        for gate, value in enumerate(values):
+            if np.any(shared[:, gate]):
+                times = xp.sum(weights * shared[:, gate])
+                total = total + times * xp.sum(value * (1.0 - value))
+        return total
+
+    def _alive(self, xp: Any, values: list[Any]) -> Any:
+        """Per term, the probability that its branch is still there."""
+        inside = np.asarray(self.branches)
+        factor: Any = np.ones(len(self.factors), np.float32)
+        for gate in np.flatnonzero(inside.any(axis=0)).tolist():
+            alive = 1.0 - xp.prod(1.0 - values[gate])
+            factor = factor * xp.where(inside[:, gate], alive, 1.0)
+        return factor
+
+    def get_config(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Cost":
+        tables = {
+            name: tuple(tuple(row) for row in config[name])
+            for name in ("rows", "columns", "branches")
+        }
+        return cls(name=config["name"], factors=tuple(config["factors"]), **tables)

@@ -1,0 +1,99 @@
+"""From a channel graph and its gates to a cost in the gates' values."""
+
+from itertools import combinations
+
+import numpy as np
+
+from keras_diffmask.costs.cost import Cost
+from keras_diffmask.graph import ChannelGraph, Step, Term
+
+#: The costs a `Budget` can name.
+NAMES = ("macs", "parameters")
+
+
+def gated_cost(
+    name: str,
+    graph: ChannelGraph,
+    gate_of_unit: dict[int, int],
+    gates: int,
+    branches: dict[int, frozenset[int]],
+) -> Cost:
+    """Write a cost of the graph in terms of its gates.
+
+    Args:
+        name: one of `NAMES`.
+        graph: the channel graph of the dense model.
+        gate_of_unit: root of a unit -> index of its gate; others always stay.
+        gates: how many gates there are.
+        branches: id of a step -> gates that keep the step's branch alive.
+
+    Returns:
+        The `Cost`.
+    """
+    terms = graph.macs() if name == "macs" else graph.parameters()
+
+    def axis(ids: np.ndarray | None) -> tuple[float, ...]:
+        counts = np.zeros(gates + 1)
+        if ids is None:
+            counts[-1] = 1.0
+            return tuple(counts.tolist())
+        sizes = np.zeros(gates)
+        roots, multiplicity = np.unique(graph.units.root(ids), return_counts=True)
+        for root, times in zip(roots.tolist(), multiplicity.tolist(), strict=True):
+            gate = gate_of_unit.get(root)
+            if gate is None:
+                counts[-1] += times
+            else:
+                counts[gate] += times
+                sizes[gate] += 1
+        counts[:-1] /= np.maximum(sizes, 1)
+        return tuple(counts.tolist())
+
+    calls: dict[int, set[frozenset[int]]] = {}
+    for step in graph.steps:
+        around = branches.get(id(step), frozenset())
+        calls.setdefault(id(step.layer), set()).add(around)
+
+    def lives(step: Step) -> list[tuple[int, frozenset[int]]]:
+        """Signs and gates whose P(all alive) sum to P(the term counts)."""
+        if name == "macs":
+            return [(1, branches.get(id(step), frozenset()))]
+        # Weights stay as long as one of their layer's calls does.
+        return _any_of(list(calls[id(step.layer)]))
+
+    def inside(around: frozenset[int], term: Term) -> tuple[bool, ...]:
+        # What is 0 with the gate anyway is not multiplied by P(it is alive):
+        # the two are not independent.
+        around = around - _whole(axis(term.rows)) - _whole(axis(term.columns))
+        return tuple(gate in around for gate in range(gates))
+
+    parts = [
+        (sign * float(term.factor), around, term)
+        for step, term in terms
+        for sign, around in lives(step)
+    ]
+    return Cost(
+        name=name,
+        factors=tuple(factor for factor, _, _ in parts),
+        rows=tuple(axis(term.rows) for _, _, term in parts),
+        columns=tuple(axis(term.columns) for _, _, term in parts),
+        branches=tuple(inside(around, term) for _, around, term in parts),
+    )
+
+
+def _any_of(branches: list[frozenset[int]]) -> list[tuple[int, frozenset[int]]]:
+    """Inclusion and exclusion: at least one of these branches is alive."""
+    # Beyond this many, an upper bound: the terms double with each branch.
+    if frozenset() in branches or len(branches) > 6:
+        return [(1, frozenset())]
+    return [
+        ((-1) ** (size + 1), frozenset().union(*chosen))
+        for size in range(1, len(branches) + 1)
+        for chosen in combinations(branches, size)
+    ]
+
+
+def _whole(counts: tuple[float, ...]) -> frozenset[int]:
+    """The gate whose units are all that an axis counts, as a set."""
+    counted = [index for index, count in enumerate(counts) if count]
+    return frozenset(counted if len(counted) == 1 else [])

@@ -1,0 +1,49 @@
+"""Exceptions that say what was expected, what came, and what to do next."""
+
+
+class DiffmaskError(Exception):
+    """Base class of every error raised on purpose by keras_diffmask.
+
+    The message is always one sentence of the form
+    "Expected <expected>; received <received>. <next_step>".
+
+    Args:
+        expected: what would have been right.
+        received: what came instead, with its value where that helps.
+        next_step: what the user can do now.
+    """
+
+    def __init__(self, expected: str, received: str, next_step: str) -> None:
+        self.expected = expected
+        self.received = received
+        self.next_step = next_step
+        super().__init__(f"Expected {expected}; received {received}. {next_step}")
+
+    def __reduce__(self) -> tuple:
+        # The default rebuilds from the one formatted message, which would
+        # not fit `__init__`: needed when an error crosses a process.
+        return type(self), (self.expected, self.received, self.next_step)
+
+
+class InvalidArgumentError(DiffmaskError, ValueError):
+    """An argument has the wrong type, shape or value."""
+
+
+class UnsupportedModelError(DiffmaskError, ValueError):
+    """The model is of a kind that cannot be masked, stripped or converted."""
+
+
+class BudgetError(DiffmaskError, ValueError):
+    """A budget contradicts itself or cannot be reached on this model."""
+
+
+class ConversionError(DiffmaskError, RuntimeError):
+    """The TFLite converter failed, died, or broke a promise."""
+
+
+class ArtifactError(DiffmaskError, ValueError):
+    """A model file is missing, damaged, or not what it claims to be."""
+
+
+class MissingDependencyError(DiffmaskError, ImportError):
+    """An optional package is needed and is not installed."""

@@ -1,0 +1,124 @@
+"""Hard concrete gates (Louizos, Welling and Kingma 2018)."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.estimators.estimator import Estimator, logistic_noise
+
+_RULES = ("mean", "median")
+
+
+@keras.saving.register_keras_serializable("keras_diffmask")
+class HardConcrete(Estimator):
+    """Relaxed gates that are exactly 0 or exactly 1 with positive probability.
+
+    Training, with logit `a` and `u` uniform on (0, 1):
+
+        s = sigmoid((log(u) - log(1 - u) + a) / temperature)
+        mask = clip(s * (stretch_high - stretch_low) + stretch_low, 0, 1)
+
+    The gradient is the ordinary one; where the clip saturates it is 0 and
+    only the penalty moves the logit. What the penalty counts is
+
+        P(mask != 0) = sigmoid(a - temperature * log(-stretch_low / stretch_high))
+
+    Inference, without noise, by `inference_rule`:
+
+        "mean":   clip(sigmoid(a) * (high - low) + low, 0, 1)
+        "median": clip(sigmoid(a / temperature) * (high - low) + low, 0, 1)
+
+    With the default constants the mean rule closes a gate at a <= -2.398 and
+    opens it fully at a >= 2.398; the median rule closes at a <= -1.599, which
+    is where P(mask != 0) = 1/2.
+
+    Args:
+        initial_keep: float in (0, 1), P(mask != 0) at the start. The default
+            0.985 puts the logit at 2.586, where the inference gate is
+            exactly 1: a masked model starts at the function it was made from.
+        temperature: float > 0, `beta` of the paper.
+        stretch_low: float < 0, `gamma` of the paper.
+        stretch_high: float > 1, `zeta` of the paper.
+        inference_rule: `"mean"` (the authors' code) or `"median"`.
+
+    Raises:
+        InvalidArgumentError: a constant is outside its range.
+
+    Example:
+
+    >>> from keras_diffmask import estimators
+    >>> estimator = estimators.HardConcrete(initial_keep=0.985)
+    >>> [round(float(v), 3) for v in estimator.decide([-3.0, 0.0, 3.0])]
+    [0.0, 0.5, 1.0]
+
+    Reference:
+        Louizos, Welling and Kingma, Learning Sparse Neural Networks through
+        L0 Regularization, ICLR 2018, arXiv:1712.01312, equations 10 to 13
+        (`a` is log alpha). Used on LSTM neurons by Wen et al.,
+        arXiv:1906.06847.
+    """
+
+    def __init__(
+        self,
+        initial_keep: float = 0.985,
+        temperature: float = 2.0 / 3.0,
+        stretch_low: float = -0.1,
+        stretch_high: float = 1.1,
+        inference_rule: str = "mean",
+    ) -> None:
+        super().__init__(initial_keep)
+        _require(temperature > 0, "temperature > 0", f"temperature={temperature!r}")
+        _require(stretch_low < 0, "stretch_low < 0", f"stretch_low={stretch_low!r}")
+        _require(stretch_high > 1, "stretch_high > 1", f"stretch_high={stretch_high!r}")
+        _require(
+            inference_rule in _RULES,
+            f"inference_rule to be one of {', '.join(_RULES)}",
+            f"inference_rule={inference_rule!r}",
+        )
+        self.temperature = float(temperature)
+        self.stretch_low = float(stretch_low)
+        self.stretch_high = float(stretch_high)
+        self.inference_rule = inference_rule
+
+    @property
+    def _shift(self) -> float:
+        return self.temperature * math.log(-self.stretch_low / self.stretch_high)
+
+    def _stretch(self, s: Any) -> Any:
+        width = self.stretch_high - self.stretch_low
+        return ops.clip(s * width + self.stretch_low, 0.0, 1.0)
+
+    def initial_logit(self) -> float:
+        return math.log(self.initial_keep / (1.0 - self.initial_keep)) + self._shift
+
+    def sample(self, logits: Any, seed: keras.random.SeedGenerator) -> Any:
+        noise = logistic_noise(ops.shape(logits), seed)
+        return self._stretch(ops.sigmoid((noise + logits) / self.temperature))
+
+    def decide(self, logits: Any) -> Any:
+        logits = ops.convert_to_tensor(logits, dtype="float32")
+        if self.inference_rule == "median":
+            logits = logits / self.temperature
+        return self._stretch(ops.sigmoid(logits))
+
+    def keep_probability(self, logits: Any) -> Any:
+        return ops.sigmoid(logits - self._shift)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "stretch_low": self.stretch_low,
+            "stretch_high": self.stretch_high,
+            "inference_rule": self.inference_rule,
+        }
+
+
+def _require(condition: bool, expected: str, received: str) -> None:
+    if not condition:
+        raise InvalidArgumentError(
+            expected, received, "Leave the argument out for the paper's value."
+        )

@@ -1,0 +1,13 @@
+"""Which channels of a model live and die together."""
+
+from keras_diffmask.graph.channel_graph import ChannelGraph as ChannelGraph
+from keras_diffmask.graph.channel_graph import count as count
+from keras_diffmask.graph.channel_graph import trace as trace
+from keras_diffmask.graph.proof import Proof as Proof
+from keras_diffmask.graph.proof import prove as prove
+from keras_diffmask.graph.rule import Cut as Cut
+from keras_diffmask.graph.rule import Rule as Rule
+from keras_diffmask.graph.rule import Step as Step
+from keras_diffmask.graph.rule import Term as Term
+from keras_diffmask.graph.rule import register as register
+from keras_diffmask.graph.rule import rule_for as rule_for

@@ -1,0 +1,140 @@
+"""The channel graph: a model's calls, and the units of every tensor."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_diffmask import keras_internals
+from keras_diffmask.graph import rules as rules
+from keras_diffmask.graph.rule import Rule, Step, Term, rule_for
+from keras_diffmask.graph.units import UnitTable
+
+
+class _Barrier(Rule):
+    """Stands in for a layer without a rule: nothing on either side is cut."""
+
+    reads = True
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        kind = type(step.layer)
+        reason = (
+            f"{step.name} ({kind.__module__}.{kind.__name__}) has no rule; to add "
+            f"one, decorate it with keras_diffmask.graph.register({kind.__name__})"
+        )
+        for ids in step.inputs:
+            step.units.pin(ids, reason)
+        outputs = []
+        for tensor in step.call.outputs:
+            out = step.units.new(
+                (tensor.shape[-1] or 1) if len(tensor.shape) > 1 else 1
+            )
+            step.units.pin(out, reason)
+            outputs.append(step.spread(tensor.shape, out))
+        return outputs
+
+
+_BARRIER = _Barrier()
+
+
+@dataclass(eq=False)
+class ChannelGraph:
+    """Data only: what a model's channels are and which belong together.
+
+    Attributes:
+        model: the Functional model it was read from.
+        steps: one per call, producers before consumers.
+        units: the table of all units.
+        consumers: id of a tensor -> the steps that take it.
+        protected: root of a unit -> why it must stay.
+    """
+
+    model: keras.Model
+    steps: list[Step]
+    units: UnitTable
+    consumers: dict[int, list[Step]]
+    protected: dict[int, str]
+
+    def macs(self) -> list[tuple[Step, Term]]:
+        """Every term of the multiply-accumulates, with its call."""
+        return [(step, term) for step in self.steps for term in step.rule.macs(step)]
+
+    def parameters(self) -> list[tuple[Step, Term]]:
+        """Every term of the parameter count, with the first call of its layer."""
+        seen: set[int] = set()
+        terms = []
+        for step in self.steps:
+            if id(step.layer) in seen or not hasattr(step.layer, "count_params"):
+                continue
+            seen.add(id(step.layer))
+            terms += [(step, term) for term in step.rule.parameters(step)]
+        return terms
+
+
+def trace(model: keras.Model) -> ChannelGraph:
+    """Read the channel graph of a Functional or Sequential model.
+
+    Args:
+        model: a built Keras model. It is not changed.
+
+    Returns:
+        The `ChannelGraph`.
+
+    Raises:
+        UnsupportedModelError: the model is subclassed, unbuilt, or not Keras 3.
+    """
+    model = keras_internals.as_functional(model)
+    units = UnitTable()
+    ids: dict[int, np.ndarray] = {}
+    steps: list[Step] = []
+    consumers: dict[int, list[Step]] = {}
+    for tensor in model.inputs:
+        ids[id(tensor)] = _protected_input(tensor, units)
+    for call in keras_internals.calls(model):
+        if not call.inputs:
+            continue
+        rule = rule_for(call.operation) or _BARRIER
+        step = Step(call, rule, [ids[id(t)] for t in call.inputs], units)
+        step.outputs = rule.trace(step)
+        for tensor, out in zip(call.outputs, step.outputs, strict=True):
+            ids[id(tensor)] = out
+        for tensor in call.inputs:
+            consumers.setdefault(id(tensor), []).append(step)
+        steps.append(step)
+    _tie_repeated_calls(steps, units)
+    for tensor in model.outputs:
+        units.pin(ids[id(tensor)], "it is an output of the model")
+    return ChannelGraph(model, steps, units, consumers, units.pinned())
+
+
+def _protected_input(tensor: Any, units: UnitTable) -> np.ndarray:
+    shape = tensor.shape
+    size = shape[-1] if len(shape) > 1 and shape[-1] else 1
+    fresh = units.new(size)
+    units.pin(fresh, "it is an input of the model")
+    return fresh.reshape((1,) * max(len(shape) - 2, 0) + (-1,))
+
+
+def _tie_repeated_calls(steps: list[Step], units: UnitTable) -> None:
+    """A layer called twice has one set of weights: its calls are cut alike."""
+    first: dict[int, Step] = {}
+    for step in steps:
+        other = first.setdefault(id(step.layer), step)
+        if other is step:
+            continue
+        pairs = [*zip(other.inputs, step.inputs, strict=False)]
+        pairs += [*zip(other.outputs, step.outputs, strict=False)]
+        if not any(weight.shape for weight in getattr(step.layer, "weights", [])):
+            continue
+        for a, b in pairs:
+            if a.size == b.size:
+                units.tie(a.reshape(-1), b.reshape(-1))
+            else:
+                units.pin(a, f"{step.name} is called on different shapes")
+                units.pin(b, f"{step.name} is called on different shapes")
+
+
+def count(terms: list[tuple[Step, Term]]) -> int:
+    """The integer value of a cost, with every unit in place."""
+    return round(sum(term.size(len) for _, term in terms))

@@ -1,0 +1,208 @@
+"""Prove which units of a stock model can go, before anything is cut."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_diffmask.graph.channel_graph import ChannelGraph
+from keras_diffmask.graph.rule import Step, Term
+
+LAST_UNIT = "a layer keeps its last unit unless a skip goes round it"
+BORDER = "a constant other than 0 meets zero padding"
+
+
+@dataclass(eq=False)
+class Proof:
+    """What can go, and why the rest of the closed units stay.
+
+    Attributes:
+        graph: the channel graph of the stock model.
+        constants: id of a tensor -> value of each channel, NaN where it varies.
+        kept: bool per unit.
+        stuck: root of a unit that is constant and stays -> reason.
+        cut_inputs: (step, index) of Add inputs that are constant throughout.
+        live: the steps that are still needed.
+    """
+
+    graph: ChannelGraph
+    constants: dict[int, np.ndarray]
+    kept: np.ndarray
+    stuck: dict[int, str]
+    cut_inputs: set[tuple[int, int]]
+    live: list[Step]
+
+    def stays(self, ids: np.ndarray) -> np.ndarray:
+        """Boolean vector over ids, flattened: what stays."""
+        return self.kept[self.graph.units.root(ids.reshape(-1))]
+
+    def value(self, step: Step, index: int) -> np.ndarray:
+        """The constants on one input of a step, NaN where it varies."""
+        tensor: Any = step.call.inputs[index]
+        default = np.full(step.inputs[index].shape, np.nan)
+        return self.constants.get(id(tensor), default)
+
+    def rows(self, step: Step) -> np.ndarray:
+        """Which channels of its first input a step goes on taking."""
+        rows = self.stays(step.inputs[0])
+        if step.rule.gathers_input:
+            needed = rows & step.rule.needed(step, 0, self.kept).reshape(-1)
+            rows = needed if needed.any() else rows
+        return rows
+
+    def count(
+        self, terms: list[tuple[Step, Term]], of_weights: bool = False
+    ) -> dict[str, tuple[int, int]]:
+        """Layer -> the value of a cost before and after the cut.
+
+        Args:
+            terms: the cost's, each with its call.
+            of_weights: whether it counts weights, which repeated calls share.
+        """
+        live = {id(step) for step in self.live}
+        called = {id(step.layer) for step in self.live}
+        totals: dict[str, tuple[int, int]] = {}
+        for step, term in terms:
+            before, after = term.size(len), 0.0
+            # Weights are there as long as any call of their layer is.
+            if id(step) in live or (of_weights and id(step.layer) in called):
+                rows = self.rows(step) if term.takes_input else None
+                after = term.size(lambda ids: int(self.stays(ids).sum()), rows)
+            old = totals.get(step.name, (0, 0))
+            totals[step.name] = (old[0] + round(before), old[1] + round(after))
+        return totals
+
+
+def prove(graph: ChannelGraph) -> Proof:
+    """Decide, unit by unit, what an exact strip removes.
+
+    A unit goes when every layer that reads it either does not depend on it
+    (its kernel rows are 0), or reads a constant there that it can fold into
+    its bias; 0 is the constant that always folds.
+    """
+    constants = _constants(graph)
+    cut_inputs = _constant_branches(graph, constants)
+    live = _live(graph, cut_inputs)
+    kept = np.ones(len(graph.units), bool)
+    stuck: dict[int, str] = {}
+    while True:
+        removable, stuck = _removable(graph, constants, live, kept)
+        removable = _spare_last_units(graph, live, removable, kept, stuck)
+        if not np.any(kept & removable):
+            break
+        kept &= ~removable
+    proof = Proof(graph, constants, kept, stuck, cut_inputs, live)
+    _explain_ties(proof)
+    return proof
+
+
+def _constants(graph: ChannelGraph) -> dict[int, np.ndarray]:
+    values: dict[int, np.ndarray] = {}
+    for step in graph.steps:
+        inputs = [
+            values.get(id(tensor), np.full(ids.shape, np.nan))
+            for tensor, ids in zip(step.call.inputs, step.inputs, strict=True)
+        ]
+        outputs = step.rule.constants(step, inputs)
+        for tensor, value in zip(step.call.outputs, outputs, strict=True):
+            values[id(tensor)] = value
+    return values
+
+
+def _constant_branches(graph: ChannelGraph, constants: dict) -> set[tuple[int, int]]:
+    """Inputs of an Add that are constant in every channel, while another is not."""
+    cut = set()
+    for step in graph.steps:
+        if not step.rule.sums_inputs:
+            continue
+        if len({tuple(tensor.shape) for tensor in step.call.inputs}) > 1:
+            # What is left of a broadcast may have another shape than the sum.
+            continue
+        fixed = [
+            id(tensor) in constants and not np.isnan(constants[id(tensor)]).any()
+            for tensor in step.call.inputs
+        ]
+        if all(fixed):
+            continue
+        cut |= {(id(step), index) for index, is_fixed in enumerate(fixed) if is_fixed}
+    return cut
+
+
+def _live(graph: ChannelGraph, cut_inputs: set[tuple[int, int]]) -> list[Step]:
+    wanted = {id(tensor) for tensor in graph.model.outputs}
+    live = []
+    for step in reversed(graph.steps):
+        if not any(id(tensor) in wanted for tensor in step.call.outputs):
+            continue
+        live.append(step)
+        for index, tensor in enumerate(step.call.inputs):
+            if (id(step), index) not in cut_inputs:
+                wanted.add(id(tensor))
+    return live[::-1]
+
+
+def _removable(
+    graph: ChannelGraph, constants: dict, live: list[Step], kept: np.ndarray
+) -> tuple[np.ndarray, dict[int, str]]:
+    root = graph.units.root(np.arange(len(graph.units)))
+    blocked = np.zeros(len(root), bool)
+    stuck: dict[int, str] = {}
+    closed = np.zeros(len(root), bool)
+    for step in live:
+        for index, tensor in enumerate(step.call.inputs):
+            ids = step.inputs[index].reshape(-1)
+            value = constants.get(id(tensor), np.full(ids.shape, np.nan)).reshape(-1)
+            if not step.rule.reads:
+                continue
+            needed = step.rule.needed(step, index, kept).reshape(-1)
+            closed[root[ids[~np.isnan(value)]]] = True
+            stays = needed & np.isnan(value)
+            border = needed & ~np.isnan(value) & (value != 0)
+            if not step.rule.foldable(step, index):
+                stays |= border
+                for unit in root[ids[border]].tolist():
+                    stuck.setdefault(unit, f"{BORDER} of {step.name}")
+            blocked[root[ids[stays]]] = True
+        if step.rule.reads:
+            ids = step.outputs[0].reshape(-1)
+            value = constants.get(id(step.call.outputs[0]), np.full(ids.shape, np.nan))
+            fed_back = step.rule.recurs(step, kept).reshape(-1)
+            blocked[root[ids[fed_back & np.isnan(value.reshape(-1))]]] = True
+    for unit, reason in graph.protected.items():
+        blocked[unit] = True
+        if closed[unit]:
+            stuck[unit] = reason
+    return ~blocked[root], stuck
+
+
+def _explain_ties(proof: Proof) -> None:
+    """A unit closed on one side of an Add stays for what the other side adds."""
+    for step in proof.live:
+        if not step.rule.sums_inputs:
+            continue
+        for index, ids in enumerate(step.inputs):
+            if (id(step), index) in proof.cut_inputs:
+                continue
+            value = np.broadcast_to(proof.value(step, index), ids.shape).reshape(-1)
+            units = proof.graph.units.root(ids.reshape(-1)[~np.isnan(value)])
+            for unit in units[proof.kept[units]].tolist():
+                proof.stuck.setdefault(unit, f"{step.name} adds a channel that is open")
+
+
+def _spare_last_units(
+    graph: ChannelGraph,
+    live: list[Step],
+    removable: np.ndarray,
+    kept: np.ndarray,
+    stuck: dict[int, str],
+) -> np.ndarray:
+    removable = removable.copy()
+    for step in live:
+        for ids in step.outputs:
+            roots = graph.units.root(ids.reshape(-1))
+            if removable[roots].all():
+                # Not one that an earlier round took out already.
+                first = int(next((r for r in roots if kept[r]), roots[0]))
+                stuck[first] = LAST_UNIT
+                removable[graph.units.root(np.arange(len(removable))) == first] = False
+    return removable

@@ -1,0 +1,185 @@
+"""The one file that touches what Keras keeps private.
+
+Everything else in the library goes through these functions, so that a Keras
+release that moves something is mended here and nowhere else.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import tree
+from keras.src.saving import serialization_lib
+
+from keras_diffmask.errors import UnsupportedModelError
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of an operation in a Functional model.
+
+    Attributes:
+        operation: the Keras layer or operation that was called.
+        inputs: the symbolic tensors it took, flattened.
+        outputs: the symbolic tensors it gave, flattened.
+        arguments: Keras' record of positional and keyword arguments.
+    """
+
+    operation: Any
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    arguments: Any
+
+
+def is_functional(model: Any) -> bool:
+    """Whether the model is a graph of calls, and its `call` runs that graph.
+
+    A subclass with a `train_step` of its own is one; a subclass with a `call`
+    of its own may compute something else than its graph says.
+    """
+    if not isinstance(model, keras.Model) or not hasattr(model, "_nodes_by_depth"):
+        return False
+    owner = next(base for base in type(model).__mro__ if "call" in vars(base))
+    return owner.__module__.startswith("keras.")
+
+
+def as_functional(model: keras.Model) -> keras.Model:
+    """Return `model`, or the Functional model that a Sequential stands for.
+
+    Raises:
+        UnsupportedModelError: it is neither, or has not been built.
+    """
+    if isinstance(model, keras.Sequential):
+        if not model.built or not getattr(model, "_functional", None):
+            raise _unbuilt(model)
+        return model._functional
+    if is_functional(model):
+        return model
+    if not isinstance(model, keras.Model):
+        raise _not_keras_3(model)
+    raise UnsupportedModelError(
+        "a Sequential or Functional model",
+        f"the subclassed model {type(model).__name__!r}, whose graph Keras does "
+        "not record",
+        "Rebuild it with the Functional API: keras.Model(inputs, outputs).",
+    )
+
+
+def require_layer(model: Any) -> None:
+    """Refuse what is no Keras 3 model or layer.
+
+    Raises:
+        UnsupportedModelError: saying what it is.
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise _not_keras_3(model)
+
+
+def _unbuilt(model: Any) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        "a built model",
+        f"the Sequential model {model.name!r} with no known input shape",
+        "Add keras.Input(shape) as its first entry, or call model.build(shape).",
+    )
+
+
+def _not_keras_3(model: Any) -> UnsupportedModelError:
+    modules = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
+    if "tf_keras" in modules or "tensorflow" in modules:
+        return UnsupportedModelError(
+            "a Keras 3 model",
+            f"the Keras 2 (tf_keras) model {getattr(model, 'name', '?')!r}",
+            "Rebuild it with keras (version 3) and copy its weights with "
+            "set_weights(old.get_weights()).",
+        )
+    return UnsupportedModelError(
+        "a Keras 3 model",
+        f"an object of type {type(model).__module__}.{type(model).__qualname__}",
+        "Pass a keras.Sequential or a keras.Model(inputs, outputs).",
+    )
+
+
+def calls(model: keras.Model) -> Iterator[Call]:
+    """Every call in the model's graph, producers before consumers."""
+    by_depth = model._nodes_by_depth
+    for depth in sorted(by_depth, reverse=True):
+        for node in by_depth[depth]:
+            yield Call(
+                node.operation,
+                tuple(node.input_tensors),
+                tuple(node.outputs),
+                node.arguments,
+            )
+
+
+def replay(
+    model: keras.Model,
+    inputs: list[Any],
+    perform: Callable[[Call, tuple, dict], Any],
+) -> Any:
+    """Walk the graph on new tensors and return its outputs' structure.
+
+    Args:
+        model: a Functional model.
+        inputs: symbolic tensors to use in place of `model.inputs`.
+        perform: makes one call; gets the call and its arguments with the new
+            tensors filled in, returns its output structure. A value of None
+            in the result marks a tensor that the new graph does not have.
+
+    Returns:
+        The new output tensors in the structure of the model's outputs.
+    """
+    produced = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
+    for call in calls(model):
+        if not call.inputs:
+            continue
+        args, kwargs = call.arguments.fill_in(produced)
+        outputs = perform(call, args, kwargs)
+        flat = [None] * len(call.outputs) if outputs is None else tree.flatten(outputs)
+        for old, new in zip(call.outputs, flat, strict=True):
+            produced[id(old)] = new
+    flat_outputs = [produced[id(tensor)] for tensor in model.outputs]
+    return tree.pack_sequence_as(model._outputs_struct, flat_outputs)
+
+
+def trusting() -> Any:
+    """Within it, a configuration may hold Python code, such as a Lambda's.
+
+    For copies of layers that are in memory already: Keras' safe mode guards
+    the reading of files, and whoever could read this one has run its code.
+    """
+    return serialization_lib.SafeModeScope(safe_mode=False)
+
+
+def fresh_inputs(model: keras.Model) -> tuple[Any, list[Any]]:
+    """New Input tensors like the model's: their structure, and a flat list."""
+    structure = tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=_input_name(x)),
+        model._inputs_struct,
+    )
+    return structure, tree.flatten(structure)
+
+
+def _input_name(tensor: Any) -> str:
+    # The name of the InputLayer: the tensor's own is a counter's.
+    return tensor._keras_history.operation.name
+
+
+def flatten_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The model's layers at every depth of nesting, itself left out."""
+    return list(model._flatten_layers(include_self=False, recursive=True))
+
+
+def in_training_call(layer: keras.layers.Layer) -> bool:
+    """Whether the outermost call in progress runs in training mode."""
+    return bool(layer._get_call_context().training)
+
+
+def pull_state(model: keras.Model) -> None:
+    """Make variables readable and writable from a callback between batches.
+
+    The JAX trainer holds them outside of the model while it trains.
+    """
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()

@@ -1,0 +1,64 @@
+"""Conv2D with gates on its output channels or on its weights."""
+
+from typing import Any
+
+import keras
+
+from keras_diffmask.layers.masked import MaskedLayer
+
+
+@keras.saving.register_keras_serializable("keras_diffmask")
+class MaskedConv2D(MaskedLayer, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` whose filters (or weights) carry trainable gates.
+
+        y = activation(conv(x, kernel * mask) + bias * mask)     channels
+        y = activation(conv(x, kernel * mask) + bias)            weights
+
+    The mask multiplies the kernel, not the feature map: the same function at
+    a fraction of the cost. With an activation that is not 0 at 0 it has to
+    multiply the output. Before a BatchNormalization, put the gate on the
+    normalization (`MaskedBatchNormalization`) as well, or instead: its beta
+    turns the closed channel's 0 into a constant. The strip copes with both.
+
+    Args:
+        *args: positional arguments of `keras.layers.Conv2D`.
+        estimator: name or `Estimator` of the layer's own gate; None for a
+            layer that takes its mask as the call argument `gate_mask`.
+        granularity: `"channel"`, one gate per filter, or `"weight"`, one per
+            kernel entry.
+        gate_regularizer: penalty on the gates, for example
+            `regularizers.L0(1e-4)`, or None.
+        **kwargs: keyword arguments of `keras.layers.Conv2D`.
+
+    Call arguments:
+        inputs: tensor.
+        gate_mask: mask of shape `(filters,)` from a shared `Gate`, or None.
+        training: bool; True samples the own gate.
+
+    Input shape:
+        `(batch, height, width, channels)`
+
+    Output shape:
+        `(batch, new_height, new_width, filters)`
+
+    Raises:
+        InvalidArgumentError: unknown estimator or granularity.
+
+    Example:
+
+    >>> import numpy as np, keras_diffmask as kd
+    >>> layer = kd.layers.MaskedConv2D(4, 3, padding="same")
+    >>> layer(np.ones((2, 8, 8, 3), "float32")).shape == (2, 8, 8, 4)
+    True
+
+    Reference:
+        Louizos et al., arXiv:1712.01312, section 4.1 (gates on filters).
+    """
+
+    stock_class = keras.layers.Conv2D
+    unit_axes = {"kernel": -1, "bias": -1}
+
+    def call(
+        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
+    ) -> Any:
+        return self.call_masked(inputs, gate_mask, training)

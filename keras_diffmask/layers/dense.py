@@ -1,0 +1,61 @@
+"""Dense with gates on its neurons or on its weights."""
+
+from typing import Any
+
+import keras
+
+from keras_diffmask.layers.masked import MaskedLayer
+
+
+@keras.saving.register_keras_serializable("keras_diffmask")
+class MaskedDense(MaskedLayer, keras.layers.Dense):
+    """`keras.layers.Dense` whose neurons (or weights) carry trainable gates.
+
+        y = activation(x @ (kernel * mask) + bias * mask)     neurons
+        y = activation(x @ (kernel * mask) + bias)            weights
+
+    With an activation that is not 0 at 0 the neuron mask multiplies the
+    output instead, so that a closed neuron gives exactly 0.
+
+    Args:
+        *args: positional arguments of `keras.layers.Dense`.
+        estimator: name or `Estimator` of the layer's own gate; None for a
+            layer that takes its mask as the call argument `gate_mask`.
+        granularity: `"channel"` (also `"neuron"`), one gate per unit, or
+            `"weight"`, one per kernel entry.
+        gate_regularizer: penalty on the gates, for example
+            `regularizers.L0(1e-4)`, or None.
+        **kwargs: keyword arguments of `keras.layers.Dense`.
+
+    Call arguments:
+        inputs: tensor.
+        gate_mask: mask of shape `(units,)` from a shared `Gate`, or None.
+        training: bool; True samples the own gate.
+
+    Input shape:
+        `(batch, ..., input_dim)`
+
+    Output shape:
+        `(batch, ..., units)`
+
+    Raises:
+        InvalidArgumentError: unknown estimator or granularity.
+
+    Example:
+
+    >>> import numpy as np, keras_diffmask as kd
+    >>> layer = kd.layers.MaskedDense(4, activation="relu")
+    >>> layer(np.ones((2, 3), "float32")).shape == (2, 4)
+    True
+
+    Reference:
+        Louizos et al., arXiv:1712.01312, section 4.1 (gates on neurons).
+    """
+
+    stock_class = keras.layers.Dense
+    unit_axes = {"kernel": -1, "bias": -1}
+
+    def call(
+        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
+    ) -> Any:
+        return self.call_masked(inputs, gate_mask, training)

@@ -1,0 +1,95 @@
+"""LSTMCell with gates on its input neurons and on its hidden neurons."""
+
+from typing import Any
+
+import keras
+
+from keras_diffmask.keras_internals import in_training_call
+from keras_diffmask.layers.recurrent_masks import (
+    RecurrentGates,
+    mask_states,
+    masked_lstm_weights,
+)
+from keras_diffmask.layers.substitution import call_with
+
+
+@keras.saving.register_keras_serializable("keras_diffmask")
+class MaskedLSTMCell(RecurrentGates, keras.layers.LSTMCell):
+    """`keras.layers.LSTMCell` whose neurons carry trainable gates.
+
+    With z the mask of the input neurons, s that of the hidden neurons, and
+    S = s repeated for the gates i, f, c, o, the cell computes with
+
+        kernel * z[:, None] * S[None, :]
+        recurrent_kernel * s[:, None] * S[None, :]
+        bias * S
+
+    so that h and c of a closed unit stay exactly 0. Inside `keras.layers.RNN`
+    the masks are drawn once per batch, not per time step. `MaskedLSTM` has
+    the same weights and is faster: it applies the masks before the scan.
+
+    Args:
+        *args: positional arguments of `keras.layers.LSTMCell`.
+        input_estimator: name or `Estimator` of the gate on the input neurons,
+            or None for no such gate (the default).
+        hidden_estimator: the same for the hidden neurons.
+        gate_regularizer: penalty on both gates, or None.
+        **kwargs: keyword arguments of `keras.layers.LSTMCell`.
+
+    Call arguments:
+        inputs: tensor of one time step.
+        states: the list [h, c].
+        training: bool; True samples the gates.
+
+    Input shape:
+        `(batch, input_dim)`
+
+    Output shape:
+        `(batch, units)`, and the list of two states of that shape.
+
+    Raises:
+        InvalidArgumentError: unknown estimator.
+
+    Example:
+
+    >>> import keras, numpy as np, keras_diffmask as kd
+    >>> cell = kd.layers.MaskedLSTMCell(4, input_estimator="hard_concrete")
+    >>> keras.layers.RNN(cell)(np.ones((2, 5, 3), "float32")).shape == (2, 4)
+    True
+
+    Reference:
+        Wen, Zhang, Bai and Xu, Structured Pruning of Recurrent Neural Networks
+        through Neuron Selection, Neural Networks 123 (2020), arXiv:1906.06847
+        (z and s are its gates of input and hidden neurons; the bias mask is
+        ours, see `masked_lstm_weights`).
+    """
+
+    stock_class = keras.layers.LSTMCell
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.build_gates(input_shape[-1], self.units)
+        self._masks_of_sequence: tuple[Any, Any] | None = None
+
+    def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
+        masks = self._masks_of_sequence or self.own_masks(training)
+        return call_with(
+            self,
+            masked_lstm_weights(self, *masks),
+            super().call,
+            inputs,
+            mask_states(states, masks[1]),
+            training=training,
+        )
+
+    # Keras' RNN calls these two before and after its loop, so that a dropout
+    # mask is drawn once per sequence; the gates' noise wants the same.
+
+    def get_dropout_mask(self, step_input: Any) -> Any:
+        if self._masks_of_sequence is None:
+            self._masks_of_sequence = self.own_masks(in_training_call(self))
+        return super().get_dropout_mask(step_input)
+
+    def reset_dropout_mask(self) -> None:
+        self._masks_of_sequence = None
+        super().reset_dropout_mask()

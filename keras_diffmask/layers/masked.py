@@ -1,0 +1,162 @@
+"""What every masked layer has in common."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_diffmask import estimators, granularity, regularizers
+from keras_diffmask.gate import Gate
+from keras_diffmask.layers.substitution import call_with
+
+
+def is_zero_at_zero(activation: Callable[[Any], Any] | None) -> bool:
+    """Whether a closed unit is still 0 after `activation`."""
+    if activation is None:
+        return True
+    # Two columns: over a single one softmax would be constant, not 1/2.
+    return not np.any(ops.convert_to_numpy(activation(ops.zeros((1, 2)))))
+
+
+class MaskedLayer(keras.layers.Layer):
+    """Mix-in that goes in front of a Keras layer and masks its weights.
+
+    A subclass states which weights the mask multiplies, and along which axis;
+    everything else stays the Keras layer's.
+
+    The mask comes from the call argument `gate_mask`, or else from the
+    layer's own gate, made from `estimator`; with neither the layer is its
+    Keras parent.
+    """
+
+    #: The Keras layer that the strip puts in this one's place.
+    stock_class: ClassVar[type[keras.layers.Layer]]
+    #: Weight attribute -> axis of its output units.
+    unit_axes: ClassVar[dict[str, int]]
+    #: Arguments of a layer that takes its mask from outside.
+    without_gates: ClassVar[dict[str, Any]] = {"estimator": None}
+    #: The granularities that make sense for this layer.
+    granularities: ClassVar[tuple[str, ...]] = (
+        granularity.WEIGHT,
+        granularity.CHANNEL,
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        estimator: Any = "hard_concrete",
+        granularity: str = "channel",
+        gate_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.granularity = _granularity(granularity, self.granularities)
+        self.estimator = None if estimator is None else estimators.get(estimator)
+        self.gate_regularizer = regularizers.get(gate_regularizer)
+        self.gate: Gate | None = None
+        # Asked once, here, where values are concrete: not so inside a trace.
+        activation = getattr(self, "activation", None)
+        self._zero_at_zero = is_zero_at_zero(activation)
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        if self.estimator is None:
+            return
+        by_weight = self.granularity == granularity.WEIGHT
+        units = self.gated_units()
+        self.gate = Gate(
+            tuple(self._first_weight().shape) if by_weight else units,
+            self.estimator,
+            regularizer=self.gate_regularizer,
+            weights_per_gate=1.0 if by_weight else self._masked_size() / units,
+            min_keep=0 if by_weight else 1,
+            name=f"{self.name}_gate",
+        )
+        self.gate.build()
+
+    def gated_units(self) -> int:
+        """How many output units the layer has."""
+        return self._first_weight().shape[next(iter(self.unit_axes.values()))]
+
+    def _first_weight(self) -> Any:
+        return getattr(self, next(iter(self.unit_axes)))
+
+    def _masked_size(self) -> float:
+        weights = (getattr(self, name) for name in self.unit_axes)
+        return sum(float(np.prod(w.shape)) for w in weights if w is not None)
+
+    @property
+    def masks_output(self) -> bool:
+        """Whether the mask multiplies the output rather than the weights.
+
+        Where the activation turns 0 into something else, a mask on the
+        weights would leave a constant behind.
+        """
+        by_weight = self.granularity == granularity.WEIGHT
+        return not by_weight and not self._zero_at_zero
+
+    def masked_weights(self, mask: Any) -> list[tuple[Any, Any]]:
+        """Pairs of a weight and its value under `mask`."""
+        if self.masks_output:
+            return []
+        if self.granularity == granularity.WEIGHT:
+            name = next(iter(self.unit_axes))
+            return [(getattr(self, name), multiply(getattr(self, name), mask))]
+        return [
+            (weight, multiply(weight, along(mask, axis, len(weight.shape))))
+            for name, axis in self.unit_axes.items()
+            if (weight := getattr(self, name)) is not None
+        ]
+
+    def call_masked(
+        self, inputs: Any, gate_mask: Any, sampling: Any, /, **parent: Any
+    ) -> Any:
+        """The Keras parent's `call` under the mask that applies."""
+        if gate_mask is None and self.gate is not None:
+            gate_mask, _ = self.gate(inputs, training=sampling)
+        if gate_mask is None:
+            return super().call(inputs, **parent)
+        replacements = self.masked_weights(gate_mask)
+        outputs = call_with(self, replacements, super().call, inputs, **parent)
+        if self.masks_output:
+            axis = self.output_unit_axis()
+            outputs = multiply(outputs, along(gate_mask, axis, len(outputs.shape)))
+        return outputs
+
+    def output_unit_axis(self) -> int:
+        """The axis of the output along which its units lie."""
+        return 1 if getattr(self, "data_format", None) == "channels_first" else -1
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.gate_config()}
+
+    def gate_config(self) -> dict[str, Any]:
+        """The part of the configuration that the Keras parent does not have."""
+        return {
+            "estimator": _serialize(self.estimator),
+            "granularity": self.granularity,
+            "gate_regularizer": _serialize(self.gate_regularizer),
+        }
+
+
+# `granularity` is the name of the argument; inside __init__ it hides the module.
+_granularity = granularity.get
+
+
+def _serialize(thing: Any) -> Any:
+    return None if thing is None else keras.saving.serialize_keras_object(thing)
+
+
+def along(mask: Any, axis: int, rank: int) -> Any:
+    """Reshape a vector so that it broadcasts along `axis` of `rank` axes."""
+    shape = [1] * rank
+    shape[axis] = -1
+    return ops.reshape(mask, shape)
+
+
+def multiply(tensor: Any, mask: Any) -> Any:
+    """tensor * mask, in the tensor's dtype."""
+    tensor = ops.convert_to_tensor(tensor)
+    return tensor * ops.cast(mask, tensor.dtype)

@@ -1,0 +1,131 @@
+"""The masks of an LSTM: which weights they multiply, and what gates they need."""
+
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from keras_diffmask import estimators, granularity, regularizers
+from keras_diffmask.gate import Gate
+from keras_diffmask.layers.masked import along, multiply
+
+
+class RecurrentGates(keras.layers.Layer):
+    """Mix-in that owns the input gate and the hidden gate of an LSTM.
+
+    It goes in front of both the cell and the layer, so that the two mean the
+    same by the same arguments.
+    """
+
+    #: Arguments of a layer that takes its mask from outside.
+    without_gates: ClassVar[dict[str, Any]] = {"hidden_estimator": None}
+    #: A closed unit's h is 0 by its weights alone.
+    masks_output: ClassVar[bool] = False
+    granularities: ClassVar[tuple[str, ...]] = (granularity.CHANNEL,)
+
+    def __init__(
+        self,
+        *args: Any,
+        input_estimator: Any = None,
+        hidden_estimator: Any = "hard_concrete",
+        gate_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.input_estimator = _get(input_estimator)
+        self.hidden_estimator = _get(hidden_estimator)
+        self.gate_regularizer = regularizers.get(gate_regularizer)
+        self.input_gate: Gate | None = None
+        self.hidden_gate: Gate | None = None
+
+    def build_gates(self, input_dim: int, units: int) -> None:
+        """Create the gates that have an estimator."""
+        # What one open unit stands for while all others are open too.
+        hidden_size = 4.0 * (input_dim + 2 * units)
+        self.input_gate = self._gate("input", input_dim, 4.0 * units)
+        self.hidden_gate = self._gate("hidden", units, hidden_size)
+
+    def _gate(self, side: str, units: int, size: float) -> Gate | None:
+        estimator = getattr(self, f"{side}_estimator")
+        if estimator is None:
+            return None
+        gate = Gate(
+            units,
+            estimator,
+            regularizer=self.gate_regularizer,
+            weights_per_gate=size,
+            name=f"{self.name}_{side}_gate",
+        )
+        gate.build()
+        return gate
+
+    def gated_units(self) -> int:
+        """How many hidden units the layer has."""
+        return self.units
+
+    def masked_weights(self, mask: Any) -> list[tuple[Any, Any]]:
+        """Pairs of a weight and its value under a mask on the hidden neurons."""
+        return masked_lstm_weights(getattr(self, "cell", self), None, mask)
+
+    def own_masks(self, training: Any) -> tuple[Any, Any]:
+        """Draw (input mask, hidden mask), each None without a gate."""
+        gates = (self.input_gate, self.hidden_gate)
+        masks = [None if g is None else g(training=training)[0] for g in gates]
+        return masks[0], masks[1]
+
+    def gate_config(self) -> dict[str, Any]:
+        """The part of the configuration that the Keras parent does not have."""
+        return {
+            "input_estimator": _serialize(self.input_estimator),
+            "hidden_estimator": _serialize(self.hidden_estimator),
+            "gate_regularizer": _serialize(self.gate_regularizer),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.gate_config()}
+
+
+def masked_lstm_weights(cell: Any, input_mask: Any, hidden_mask: Any) -> list:
+    """Pairs of an LSTM cell's weight and its value under the two masks.
+
+        kernel * z[:, None] * S[None, :]
+        recurrent_kernel * s[:, None] * S[None, :]
+        bias * S,     S = s repeated for the gates i, f, c, o
+
+    The bias too: with it alive a closed unit would go on integrating i * c,
+    and its h would not be 0.
+    """
+    kernel, recurrent, bias = cell.kernel, cell.recurrent_kernel, cell.bias
+    pairs = []
+    if hidden_mask is not None:
+        columns = ops.tile(hidden_mask, (4,))
+        rows = along(hidden_mask, 0, 2)
+        pairs.append((recurrent, multiply(recurrent, rows * along(columns, 1, 2))))
+        if bias is not None:
+            pairs.append((bias, multiply(bias, columns)))
+        kernel = multiply(kernel, along(columns, 1, 2))
+    if input_mask is not None:
+        kernel = multiply(kernel, along(input_mask, 0, 2))
+    if kernel is not cell.kernel:
+        pairs.append((cell.kernel, kernel))
+    return pairs
+
+
+def mask_states(states: Any, hidden_mask: Any) -> list[Any]:
+    """Set the states of closed units to 0 and leave the others as they are.
+
+    A fractional gate scales weights, not states: scaling h and c again at
+    each step would make them decay.
+    """
+    if hidden_mask is None:
+        return list(states)
+    support = ops.cast(ops.not_equal(hidden_mask, 0.0), "float32")
+    return [multiply(state, support) for state in states]
+
+
+def _get(estimator: Any) -> Any:
+    return None if estimator is None else estimators.get(estimator)
+
+
+def _serialize(thing: Any) -> Any:
+    return None if thing is None else keras.saving.serialize_keras_object(thing)

@@ -1,0 +1,26 @@
+"""Masking a whole model, and finding its gates again."""
+
+import keras
+
+from keras_diffmask import keras_internals
+from keras_diffmask.gate import Gate
+from keras_diffmask.masking.mask_model import mask_model as mask_model
+from keras_diffmask.masking.masked_model import MaskedModel as MaskedModel
+from keras_diffmask.masking.masked_model import finalize as finalize
+
+
+def gates(model: keras.layers.Layer) -> list[Gate]:
+    """Every gate of a model, in the order of its layers.
+
+    Args:
+        model: a model or layer, masked by `mask_model` or built by hand.
+
+    Returns:
+        List of `Gate`; each once, however many layers share it.
+
+    Raises:
+        UnsupportedModelError: it is not a Keras 3 model or layer.
+    """
+    keras_internals.require_layer(model)
+    layers = keras_internals.flatten_layers(model)
+    return list({id(g): g for g in layers if isinstance(g, Gate)}.values())

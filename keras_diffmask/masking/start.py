@@ -1,0 +1,69 @@
+"""Where masking starts: at the function of the original model."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
+from keras_diffmask.estimators import Estimator
+
+
+def initial_gate(estimator: Estimator) -> float:
+    """The inference gate at the initial logit.
+
+    Raises:
+        InvalidArgumentError: it is 0, and the model would start closed.
+    """
+    logit = keras.ops.convert_to_tensor([estimator.initial_logit()], dtype="float32")
+    value = float(keras.ops.convert_to_numpy(estimator.decide(logit))[0])
+    if value == 0.0:
+        raise InvalidArgumentError(
+            "an initial_keep at which the inference gate is open",
+            f"initial_keep={estimator.initial_keep}",
+            "Raise initial_keep.",
+        )
+    return value
+
+
+def clone_estimator(estimator: Estimator) -> Estimator:
+    """An estimator of the same configuration."""
+    return type(estimator).from_config(estimator.get_config())
+
+
+def fold_inverse(layer: Any, start: float) -> None:
+    """Give a masked layer weights that a mask of `start` turns into the old ones.
+
+    Args:
+        layer: a built masked layer, holding the original's weights.
+        start: the inference gate at the start.
+    """
+    mask = np.full(layer.gated_units(), start, np.float32)
+    weights = [variable for variable, _ in layer.masked_weights(mask)]
+    old = [keras.ops.convert_to_numpy(variable) for variable in weights]
+    for variable in weights:
+        variable.assign(np.ones(variable.shape))
+    # Of ones, what the mask makes of a weight is the factor it multiplies it by.
+    factors = [
+        keras.ops.convert_to_numpy(value) for _, value in layer.masked_weights(mask)
+    ]
+    for variable, value, factor in zip(weights, old, factors, strict=True):
+        variable.assign(value / factor)
+
+
+def below_one(layer: Any, start: float) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"gates that start at exactly 1, since the mask of {layer.name!r} multiplies "
+        "its output and no weight can hold the inverse",
+        f"an inference gate of {start:.3f} at the start",
+        "Leave initial_keep at its default.",
+    )
+
+
+def nothing_to_mask(model: keras.Model) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        "a model with at least one layer whose channels can be removed",
+        f"model {model.name!r}, where every channel is an input or an output or "
+        "sits next to a layer without a rule",
+        "Print keras_diffmask.export.plan(model) to see what holds each layer.",
+    )

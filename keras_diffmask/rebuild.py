@@ -1,0 +1,126 @@
+"""Build a new model from an old one, layer by layer, out of place."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_diffmask import keras_internals
+from keras_diffmask.errors import UnsupportedModelError
+from keras_diffmask.keras_internals import Call
+
+
+class Rebuilder:
+    """Replays a Functional model and makes each layer anew, once.
+
+    Args:
+        model: the Functional model to replay. It is not changed.
+        make: layer -> a new, unbuilt layer to take its place.
+        weights: layer -> the new layer's weights, as a list of arrays, given
+            once that layer is built; None leaves them initialized.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        make: Callable[[Any], Any],
+        weights: Callable[[Any], list[np.ndarray] | None],
+    ) -> None:
+        self.model = model
+        self._make = make
+        self._weights = weights
+        self._made: dict[int, Any] = {}
+        self._names = {operation.name for operation in model.operations}
+
+    def free_name(self, wanted: str) -> str:
+        """`wanted`, numbered where the model has a layer of that name."""
+        name, number = wanted, 0
+        while name in self._names:
+            number += 1
+            name = f"{wanted}_{number}"
+        self._names.add(name)
+        return name
+
+    def layer(self, old: Any) -> Any:
+        """The new layer that takes the place of `old`."""
+        if id(old) not in self._made:
+            self._made[id(old)] = self._make(old)
+        return self._made[id(old)]
+
+    def call(self, old: Any, args: tuple, kwargs: dict) -> Any:
+        """Call the new layer, and give it its weights at its first call."""
+        fresh = id(old) not in self._made
+        new = self.layer(old)
+        outputs = new(*args, **kwargs)
+        if fresh:
+            values = self._weights(old)
+            if values is not None:
+                assign(new, values)
+        return outputs
+
+    def run(
+        self,
+        perform: Callable[[Call, tuple, dict], Any] | None = None,
+        model_class: type[keras.Model] = keras.Model,
+        prepare: Callable[[list[Any]], list[Any]] | None = None,
+    ) -> keras.Model:
+        """Replay all calls and return the new model.
+
+        Args:
+            perform: makes one call; by default `self.call` of its operation.
+            model_class: class of the result.
+            prepare: new input tensors -> what the graph starts from instead.
+        """
+        structure, flat = keras_internals.fresh_inputs(self.model)
+        start = prepare(flat) if prepare else flat
+
+        def default(call: Call, args: tuple, kwargs: dict) -> Any:
+            return self.call(call.operation, args, kwargs)
+
+        outputs = keras_internals.replay(self.model, start, perform or default)
+        return model_class(structure, outputs, name=self.model.name)
+
+
+def clone(layer: Any) -> Any:
+    """A new layer of the same class and configuration, not yet built."""
+    with keras_internals.trusting():
+        return type(layer).from_config(layer.get_config())
+
+
+def arrays(layer: Any) -> list[np.ndarray]:
+    """The layer's weights as NumPy arrays; [] for an operation without any."""
+    return layer.get_weights() if hasattr(layer, "get_weights") else []
+
+
+def assign(layer: Any, values: list[np.ndarray] | dict[str, np.ndarray]) -> None:
+    """Set the layer's weights, in order or by name, its gates' own left out."""
+    targets = weights_without_gates(layer)
+    if isinstance(values, dict):
+        values = [values[variable.name] for variable in targets]
+    for variable, value in zip(targets, values, strict=True):
+        variable.assign(value)
+
+
+def weights_without_gates(layer: Any) -> list[Any]:
+    """The weights that a masked layer shares with its Keras parent, in order."""
+    if not isinstance(layer, keras.layers.Layer):
+        return []
+    gates = [g for g in keras_internals.flatten_layers(layer) if hasattr(g, "set_keep")]
+    owned = {id(weight) for gate in gates for weight in gate.weights}
+    return [weight for weight in layer.weights if id(weight) not in owned]
+
+
+def require_finite(model: keras.Model) -> None:
+    """Refuse a model with NaN or infinite weights.
+
+    Raises:
+        UnsupportedModelError: naming the first such weight.
+    """
+    for weight in model.weights:
+        if not np.all(np.isfinite(keras.ops.convert_to_numpy(weight).astype(float))):
+            raise UnsupportedModelError(
+                "finite weights",
+                f"NaN or infinity in {weight.path!r} of model {model.name!r}",
+                "Load the last checkpoint before training diverged.",
+            )

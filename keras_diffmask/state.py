@@ -1,0 +1,18 @@
+"""Numbers that a layer remembers and no optimizer touches."""
+
+from typing import Any
+
+import keras
+
+
+def add_state(
+    layer: keras.layers.Layer, name: str, shape: tuple[int, ...], value: float
+) -> Any:
+    """Add a float32 weight that is not trained, filled with `value`."""
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        initializer=keras.initializers.Constant(value),
+        trainable=False,
+        dtype="float32",
+    )

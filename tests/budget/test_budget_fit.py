@@ -1,0 +1,241 @@
+"""Plain `fit` meets the budget, whatever it is fed and however it ends."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_diffmask as kd
+from keras_diffmask import export
+from keras_diffmask.masking.masked_model import controller_of, is_searching
+
+EXAMPLES, BATCH = 64, 16
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    keras.utils.set_random_seed(3)
+    keras.utils.clear_session(free_memory=False)
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    """Two classes that a line tells apart."""
+    x = np.random.default_rng(0).normal(size=(EXAMPLES, 6)).astype("float32")
+    return x, (x[:, 0] + x[:, 1] > 0).astype("int32")
+
+
+def masked(
+    budget: kd.Budget | None, compiled: bool = False, **more: Any
+) -> kd.MaskedModel:
+    """A residual net; where tracing is slow, compiled only if it is asked for."""
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(8, activation="relu")(inputs)
+    y = keras.layers.Dense(6, activation="relu")(x)
+    x = keras.layers.Add()([x, keras.layers.Dense(8)(y)])
+    x = keras.layers.Dense(8, activation="relu")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    model = kd.mask_model(model, budget=budget, **more)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    eagerly = keras.backend.backend() == "tensorflow" and not compiled
+    model.compile(keras.optimizers.Adam(0.01), loss, run_eagerly=eagerly)
+    return model
+
+
+def assert_met(model: kd.MaskedModel) -> None:
+    assert not is_searching(model)
+    assert all(gate.is_fixed for gate in kd.gates(model))
+    controller = controller_of(model)
+    assert controller is not None
+    slim, plan = export.strip(model), export.plan(model)
+    for limit in controller.as_limits():
+        assert getattr(plan, limit.cost.name)[1] <= limit.most
+    assert plan.parameters[1] == slim.count_params()
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"macs": 0.3},
+        {"parameters": 0.4},
+        {"macs": 90},
+        {"macs": 0.5, "parameters": 100},
+        {"macs": np.float32(0.5), "parameters": np.int64(120)},
+        {"macs": 1.0},
+    ],
+    ids=str,
+)
+def test_fit_meets_the_budget(limits: dict[str, Any]) -> None:
+    model = masked(kd.Budget(**limits), compiled=len(limits) > 1)
+    x, y = data()
+    model.fit(x, y, batch_size=BATCH, epochs=5, verbose=0)
+    assert_met(model)
+    if limits == {"macs": 1.0}:
+        assert all(gate.keep.all() for gate in kd.gates(model))
+
+
+@pytest.mark.parametrize("estimator", ["hard_concrete", "straight_through"])
+def test_one_epoch_is_enough_to_decide(estimator: str) -> None:
+    model = masked(kd.Budget(macs=0.4), estimator=estimator)
+    model.fit(*data(), batch_size=BATCH, epochs=1, verbose=0)
+    assert_met(model)
+
+
+class _Batches(keras.utils.PyDataset):
+    def __len__(self) -> int:
+        return EXAMPLES // BATCH
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = slice(index * BATCH, (index + 1) * BATCH)
+        return tuple(array[chosen] for array in data())
+
+
+def _forever() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    while True:
+        for index in range(EXAMPLES // BATCH):
+            yield _Batches()[index]
+
+
+def _dataset() -> Any:
+    tf = pytest.importorskip("tensorflow")
+    signature = (tf.TensorSpec((None, 6)), tf.TensorSpec((None,), "int32"))
+    one_pass = lambda: (_Batches()[i] for i in range(EXAMPLES // BATCH))  # noqa: E731
+    dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
+    assert dataset.cardinality() == tf.data.UNKNOWN_CARDINALITY
+    return dataset
+
+
+@pytest.mark.parametrize("epochs", [1, 5])
+@pytest.mark.parametrize("kind", ["generator", "dataset", "pydataset"])
+def test_data_of_any_kind(kind: str, epochs: int) -> None:
+    model = masked(kd.Budget(macs=0.4))
+    decided: list[bool] = []
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: decided.append(not is_searching(model))
+    )
+    arguments: dict[str, Any] = {"epochs": epochs, "verbose": 0, "callbacks": watch}
+    if kind == "generator":
+        model.fit(_forever(), steps_per_epoch=EXAMPLES // BATCH, **arguments)
+    else:
+        model.fit(_dataset() if kind == "dataset" else _Batches(workers=1), **arguments)
+    assert_met(model)
+    # Half of the steps search, whether their number was known or found out.
+    assert epochs == 1 or decided == [False, False, True, True, True]
+
+
+def test_early_stopping_brings_back_undecided_gates() -> None:
+    """Weights restored from before the decision hold the gates of before it."""
+    model = masked(kd.Budget(macs=0.3))
+    best_first = iter(range(100))
+
+    class Worse(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logs["score"] = float(next(best_first))
+
+    stop = keras.callbacks.EarlyStopping(
+        "score", mode="min", patience=4, restore_best_weights=True
+    )
+    history = model.fit(
+        *data(), batch_size=BATCH, epochs=6, verbose=0, callbacks=[Worse(), stop]
+    )
+    assert len(history.epoch) == 5, "it stops after the decision"
+    assert_met(model)
+
+
+def test_fit_that_ends_before_the_search_does() -> None:
+    model = masked(kd.Budget(macs=0.3))
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            assert is_searching(self.model)
+            self.model.stop_training = True
+
+    model.fit(*data(), batch_size=BATCH, epochs=10, verbose=0, callbacks=Stop())
+    assert_met(model)
+
+
+def test_second_fit_trains_the_decided_network() -> None:
+    model = masked(kd.Budget(macs=0.4))
+    model.fit(*data(), batch_size=BATCH, epochs=2, verbose=0)
+    keeps = [gate.keep for gate in kd.gates(model)]
+    weights = [keras.ops.convert_to_numpy(w) for w in model.layers[-1].weights]
+    model.fit(*data(), batch_size=BATCH, epochs=2, verbose=0)
+    for gate, keep in zip(kd.gates(model), keeps, strict=True):
+        assert np.array_equal(gate.keep, keep)
+    now = [keras.ops.convert_to_numpy(w) for w in model.layers[-1].weights]
+    assert not np.array_equal(weights[0], now[0])
+    assert_met(model)
+
+
+def test_custom_loop_finalizes_by_itself() -> None:
+    model = masked(kd.Budget(macs=0.4, parameters=0.6))
+    x, y = data()
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    assert is_searching(model)
+    kd.finalize(model)
+    assert_met(model)
+    before = export.plan(model).macs
+    model.train_on_batch(x, y)
+    assert export.plan(model).macs == before
+
+
+def test_resumed_training_continues_its_search(tmp_path: Path) -> None:
+    """As after an interruption: a new process, the same backup directory."""
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    steps = EXAMPLES // BATCH
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    first = masked(kd.Budget(macs=0.4))
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(
+            *data(),
+            batch_size=BATCH,
+            epochs=5,
+            verbose=0,
+            callbacks=[backup, Interrupt()],
+        )
+    resumed = masked(kd.Budget(macs=0.4))
+    seen: list[float] = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            seen.append(float(controller_of(self.model).step))
+
+    again = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    history = resumed.fit(
+        *data(), batch_size=BATCH, epochs=5, verbose=0, callbacks=[again, Watch()]
+    )
+    assert history.epoch == [2, 3, 4]
+    assert seen[0] == 3 * steps
+    assert_met(resumed)
+
+
+def test_gates_fixed_by_hand_are_respected() -> None:
+    model = masked(kd.Budget(macs=0.6))
+    gate = kd.gates(model)[0]
+    keep = np.arange(gate.units) < 5
+    gate.set_keep(keep)
+    model.fit(*data(), batch_size=BATCH, epochs=3, verbose=0)
+    assert np.array_equal(gate.keep, keep)
+    assert_met(model)
+
+
+def test_gates_fixed_beyond_the_budget() -> None:
+    model = masked(kd.Budget(macs=0.1))
+    for gate in kd.gates(model):
+        gate.set_keep(np.ones(gate.units, bool))
+    with pytest.raises(kd.errors.BudgetError, match="Give some of them back"):
+        kd.finalize(model)
+
+
+def test_without_a_budget_fit_is_fit() -> None:
+    model = masked(None)
+    model.fit(*data(), batch_size=BATCH, epochs=1, verbose=0)
+    assert not any(gate.is_fixed for gate in kd.gates(model))

@@ -1,0 +1,219 @@
+"""Bad input: one line on stderr, status 1, nothing written, nothing changed."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from keras_diffmask.export.cli.console import Console
+from keras_diffmask.export.cli.files import read_model
+
+# Words of the command with {files} and {out}, and a part of the sentence.
+BAD = {
+    "missing model": (
+        "summary {files}/nowhere.keras",
+        "Expected an existing .keras file; received",
+    ),
+    "not a keras file": (
+        "plan {files}/text.keras",
+        "Expected a .keras file (a zip archive with config.json)",
+    ),
+    "a tflite file where a model is wanted": (
+        "strip {files}/text.tflite -o {out}/slim.keras",
+        "Expected a .keras file",
+    ),
+    "lambda in safe mode": (
+        "plan {files}/lambda.keras",
+        "run this again with --unsafe",
+    ),
+    "subclassed": (
+        "strip {files}/subclassed.keras -o {out}/slim.keras",
+        "received the subclassed model",
+    ),
+    "NaN weights": (
+        "strip {files}/nan.keras -o {out}/slim.keras",
+        "NaN",
+    ),
+    "no directory to write to": (
+        "strip {files}/masked.keras -o {out}/nowhere/slim.keras",
+        "Expected an output file in an existing directory",
+    ),
+    "output is a directory": (
+        "strip {files}/masked.keras -o {out}/folder.keras",
+        "Expected an output file in an existing directory",
+    ),
+    "wrong suffix": (
+        "strip {files}/masked.keras -o {out}/slim.h5",
+        "Call it 'slim.keras'.",
+    ),
+    "output is the input": (
+        "strip {files}/masked.keras -o {files}/../{name}/masked.keras",
+        "Expected an output other than the input",
+    ),
+    "masked model converted": (
+        "convert {files}/masked.keras -o {out}/m.tflite",
+        "strip",
+    ),
+    "int8 without calibration": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int8",
+        "Expected --calibration with --quantization int8",
+    ),
+    "calibration of the wrong shape": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int8 "
+        "--calibration {files}/wrong.npy",
+        "Expected calibration of shape (n, 8, 8, 1)",
+    ),
+    "empty calibration": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int8 "
+        "--calibration {files}/empty.npy",
+        "Expected at least one calibration example",
+    ),
+    "calibration that is a program": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int8 "
+        "--calibration {files}/pickle.npy",
+        "Expected calibration data in a .npy or .npz file",
+    ),
+    "calibration that is no array": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int8 "
+        "--calibration {files}/text.npy",
+        "Expected calibration data in a .npy or .npz file",
+    ),
+    "unknown target": (
+        "convert {files}/plain.keras -o {out}/m.tflite --target toaster",
+        "Expected target to be one of 'cortex-m', 'host'",
+    ),
+    "benchmark of nothing": ("benchmark", "Expected either .tflite files or"),
+    "benchmark of both": (
+        "benchmark {files}/text.tflite --training-step lstm",
+        "received both",
+    ),
+    "benchmark of a text": ("benchmark {files}/text.tflite", "of a .tflite model"),
+    "benchmark of a missing file": ("benchmark {files}/no.tflite", "Expected a"),
+    "benchmark twice": (
+        "benchmark {files}/text.tflite {files}/text.tflite",
+        "Expected different .tflite files",
+    ),
+    "benchmark without rounds": (
+        "benchmark {files}/text.tflite --rounds 0",
+        "Expected rounds as a whole number of at least 1",
+    ),
+    "training step without rounds": (
+        "benchmark --training-step lstm --rounds 0",
+        "Expected rounds of at least 1",
+    ),
+    "demo without seeds": ("demo --seeds 0 --out {out}", "Expected at least 1 seed"),
+    "demo without epochs": (
+        "demo --epochs 0 --out {out}",
+        "Expected at least 1 epoch",
+    ),
+    "demo with a budget above all": (
+        "demo --budget 20 --out {out}",
+        "Expected a budget in (0, 1]",
+    ),
+    "demo with a budget out of reach": (
+        "demo --budget 0.0001 --quick --out {out}",
+        "Raise macs=",
+    ),
+    "demo of an unknown data set": (
+        "demo --dataset cats --out {out}",
+        "Expected name as one of digits",
+    ),
+    "demo of an empty folder": (
+        "demo --data-dir {out} --out {out}",
+        "Expected a folder with the files of a data set",
+    ),
+    "demo of a data set that does not fit": (
+        "demo --dataset uci_har --out {out}",
+        "Pass --data-dir",
+    ),
+    "demo into a file": (
+        "demo --out {files}/x.npy",
+        "Expected a folder for the results",
+    ),
+}
+
+
+def filled(words: str, files: Path, out: Path) -> list[str]:
+    (out / "folder.keras").mkdir()
+    places = {"files": files, "out": out, "name": files.name}
+    return [word.format(**places) for word in words.split()]
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD.values(), ids=BAD)
+def test_one_sentence_and_nothing_written(run, files, tmp_path, words, sentence):
+    arguments = filled(words, files, tmp_path)
+    before = contents(files)
+    status, out, err = run(*arguments)
+    assert status == 1
+    assert out == ""
+    assert err.startswith("keras-diffmask: Expected ")
+    assert err.count("\n") == 1 and err.endswith("\n")
+    assert sentence in err
+    assert contents(tmp_path) == {"folder.keras": None}
+    assert contents(files) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "bake m.keras", "strip m.keras", "convert m.keras -o x --quantization 4"],
+)
+def test_words_that_make_no_command(run, words):
+    status, out, err = run(*words.split())
+    assert status == 2
+    assert out == ""
+    assert err.startswith("usage: keras-diffmask")
+
+
+def test_unsafe_lets_a_lambda_in(files):
+    path = str(files / "lambda.keras")
+    assert read_model(path, unsafe=True, console=Console()).built
+
+
+def test_what_nobody_foresaw_is_one_line_too(run, files, monkeypatch):
+    def broken(model):
+        raise KeyError("first\nsecond")
+
+    monkeypatch.setattr("keras_diffmask.export.surgery.plan", broken)
+    status, _, err = run("plan", files / "plain.keras")
+    assert status == 1
+    assert err.startswith("keras-diffmask: Unforeseen KeyError: ")
+    assert err.count("\n") == 1
+    status, _, err = run("plan", files / "plain.keras", "--traceback")
+    assert status == 1
+    assert "Traceback (most recent call last)" in err
+
+
+def test_interrupted(run, files, monkeypatch):
+    def stopped(model):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_diffmask.export.surgery.plan", stopped)
+    assert run("plan", files / "plain.keras") == (
+        1,
+        "",
+        "keras-diffmask: Interrupted.\n",
+    )
+
+
+def test_from_a_shell(shell, files: Path):
+    done: subprocess.CompletedProcess[str] = shell("plan", files / "lambda.keras")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("keras-diffmask: Expected a .keras file without Python code")
+
+
+def test_json_from_a_shell_is_all_of_stdout(shell, files: Path):
+    import json
+
+    done = shell("plan", files / "masked.keras", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["model"] == "tiny"

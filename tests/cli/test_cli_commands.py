@@ -1,0 +1,139 @@
+"""Every command on good input: what it prints, writes and leaves alone."""
+
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_diffmask.export.artifact import Artifact
+from keras_diffmask.export.cli import main
+from keras_diffmask.export.cli.entry import COMMANDS
+
+
+@pytest.fixture(scope="module")
+def converted(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """plain.tflite, float32, and plain8.tflite, int8, with what was printed."""
+    folder = tmp_path_factory.mktemp("converted")
+    to_int8 = ["--quantization", "int8", "--calibration", files / "x.npy"]
+    for name, more in (
+        ("plain", ["--json"]),
+        ("plain8", [*to_int8, "--target", "cortex-m"]),
+    ):
+        words = ["convert", files / "plain.keras", "-o", folder / f"{name}.tflite"]
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            assert main([str(word) for word in (*words, *more)]) == 0
+        (folder / f"{name}.txt").write_text(printed.getvalue())
+    return folder
+
+
+@pytest.mark.parametrize("name", [command.NAME for command in COMMANDS])
+def test_help_shows_an_example(run, name):
+    status, out, _ = run(name, "--help")
+    assert status == 0
+    assert f"example:\n  keras-diffmask {name}" in out
+    for option in ("--json", "--traceback"):
+        assert option in out
+
+
+def test_help_names_every_command(run):
+    status, out, _ = run("--help")
+    assert status == 0
+    assert all(re.search(rf"^    {command.NAME}\s", out, re.M) for command in COMMANDS)
+
+
+def test_summary_table(run, files):
+    status, out, _ = run("summary", files / "masked.keras")
+    assert status == 0
+    assert "2 / 6" in out and out.splitlines()[0].startswith("layer")
+
+
+def test_summary_json(run_json, files):
+    report = run_json("summary", files / "masked.keras")
+    rows = {row["name"]: row for row in report["layers"]}
+    assert rows["conv"]["units"] == [2, 6]
+    assert rows["conv"]["macs"] == [2 * 9 * 64, 6 * 9 * 64]
+
+
+def test_plan(run, run_json, files):
+    status, out, _ = run("plan", files / "masked.keras")
+    assert status == 0 and "2 of 6" in out
+    report = run_json("plan", files / "masked.keras")
+    assert report["macs"] == [6 * 9 * 64 + 18, 2 * 9 * 64 + 6]
+    assert report["rows"][0]["kept"] == 2
+
+
+def test_strip_writes_the_same_function(run_json, files, tmp_path):
+    import keras_diffmask.layers  # noqa: F401 - registers what masked.keras holds
+
+    before = (files / "masked.keras").read_bytes()
+    output = tmp_path / "slim.keras"
+    report = run_json("strip", files / "masked.keras", "-o", output)
+    assert report["output"] == str(output)
+    slim = keras.models.load_model(output)
+    assert slim.get_layer("conv").filters == 2
+    masked = keras.models.load_model(files / "masked.keras")
+    x = np.load(files / "x.npy")
+    np.testing.assert_allclose(
+        slim.predict(x, verbose=0), masked.predict(x, verbose=0), atol=1e-6
+    )
+    assert (files / "masked.keras").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["slim.keras"]
+
+
+def test_convert_float32_is_the_default(converted):
+    report = json.loads((converted / "plain.txt").read_text())
+    assert report["quantization"] == "float32"
+    assert report["bytes"] == (converted / "plain.tflite").stat().st_size
+    assert report["relative_error"] < 1e-5
+
+
+def test_convert_int8_for_a_microcontroller(converted):
+    text = (converted / "plain8.txt").read_text()
+    assert "int8, for cortex-m" in text and "CONV_2D" in text
+    assert Artifact.load(converted / "plain8.tflite").quantization == "int8"
+
+
+def test_benchmark_table(run, converted, tmp_path):
+    output = tmp_path / "times.json"
+    status, out, _ = run(
+        "benchmark", converted / "plain.tflite", converted / "plain8.tflite",
+        "--rounds", 3, "--seconds", 0.05, "--per-op", "-o", output,
+    )  # fmt: skip
+    assert status == 0
+    assert "time / plain" in out and "CONV_2D" in out
+    assert output.is_file()
+
+
+def test_benchmark_json(run_json, converted):
+    words = ("--rounds", 3, "--seconds", 0.05, "--threads", 2)
+    report = run_json(
+        "benchmark", converted / "plain.tflite", converted / "plain8.tflite", *words
+    )
+    assert [model["name"] for model in report["models"]] == ["plain", "plain8"]
+    assert report["ratios"]["plain8"]["baseline"] == "plain"
+    assert report["threads"] == 2
+
+
+@pytest.mark.parametrize("network", ["resnet8", "lstm"])
+def test_benchmark_of_a_training_step(run_json, monkeypatch, network):
+    from keras_diffmask.export.benchmarking import networks
+
+    small = {
+        "resnet8": lambda: networks_resnet8((8, 8, 3)),
+        "lstm": lambda: networks_two_lstm(units=4, steps=5),
+    }
+    networks_resnet8, networks_two_lstm = networks.resnet8, networks.two_lstm
+    monkeypatch.setattr(networks, "resnet8", small["resnet8"])
+    monkeypatch.setattr(networks, "two_lstm", small["lstm"])
+    report = run_json(
+        "benchmark", "--training-step", network, "--rounds", 2, "--batch", 4
+    )
+    assert report["network"] == network and report["batch"] == 4
+    assert report["ratio"]["median"] > 0
+    assert report["limit"] == {"resnet8": 1.05, "lstm": 1.10}[network]

@@ -1,0 +1,197 @@
+"""What every estimator of the registry promises, whatever its paper."""
+
+import json
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_diffmask import estimators
+from keras_diffmask.errors import InvalidArgumentError
+from tests.laws.masked_cases import ESTIMATORS, make_estimator
+from tests.reference.gradients import autodiff
+
+every_estimator = pytest.mark.parametrize("key", ESTIMATORS)
+EPSILON = 1e-6
+
+
+def _sample(estimator: Any, logits: np.ndarray, seed: int = 0) -> np.ndarray:
+    tensor = keras.ops.convert_to_tensor(logits.astype("float32"))
+    drawn = estimator.sample(tensor, keras.random.SeedGenerator(seed))
+    return keras.ops.convert_to_numpy(drawn)
+
+
+def _grid(estimator: Any) -> np.ndarray:
+    return np.linspace(*estimator.logit_range, 41).astype("float32")
+
+
+@every_estimator
+def test_estimator_starts_inside_its_range_with_the_gate_exactly_open(key: str) -> None:
+    estimator = make_estimator(key)
+    start = np.float32(estimator.initial_logit())
+    low, high = estimator.logit_range
+    assert low < start < high
+    assert float(estimator.decide(start)) == 1.0
+
+
+@every_estimator
+def test_estimator_decision_is_in_range_monotone_and_reaches_both_ends(
+    key: str,
+) -> None:
+    estimator = make_estimator(key)
+    decision = np.asarray(estimator.decide(_grid(estimator)))
+    assert decision.dtype == np.float32
+    assert np.all(np.diff(decision) >= 0.0)
+    assert decision[0] == 0.0 and decision[-1] == 1.0
+
+
+@every_estimator
+def test_estimator_sample_keeps_shape_dtype_and_range(key: str) -> None:
+    estimator = make_estimator(key)
+    logits = np.resize(_grid(estimator), (4, 5, 3))
+    mask = _sample(estimator, logits)
+    assert mask.shape == logits.shape and mask.dtype == np.float32
+    assert mask.min() >= 0.0 and mask.max() <= 1.0
+
+
+@every_estimator
+@pytest.mark.parametrize("place", [0.1, 0.35, 0.5, 0.6, 0.9])
+def test_estimator_keep_probability_is_the_frequency_of_nonzero_samples(
+    key: str, place: float
+) -> None:
+    estimator, count = make_estimator(key), 40_000
+    low, high = estimator.logit_range
+    logit = np.float32(low + place * (high - low) + 0.05)
+    p = float(estimator.keep_probability(keras.ops.convert_to_tensor(logit)))
+    observed = np.mean(_sample(estimator, np.full(count, logit)) != 0.0)
+    assert abs(observed - p) <= 4.0 * np.sqrt(p * (1.0 - p) / count) + EPSILON
+
+
+@every_estimator
+def test_estimator_penalty_closes_gates_everywhere_in_range(key: str) -> None:
+    estimator = make_estimator(key)
+    slope = autodiff(estimator.keep_probability, _grid(estimator))
+    assert np.all(slope > 0.0)
+
+
+@every_estimator
+def test_estimator_task_gradient_reaches_the_logits(key: str) -> None:
+    estimator, seed = make_estimator(key), keras.random.SeedGenerator(3)
+    slope = autodiff(lambda a: estimator.sample(a, seed), np.full(200, 0.3))
+    assert np.all(np.isfinite(slope)) and np.mean(slope > 0.0) > 0.1
+
+
+@every_estimator
+def test_estimator_sample_depends_on_the_seed_alone(key: str) -> None:
+    logits = np.full(64, 0.1, "float32")
+    first, again, other = (
+        _sample(make_estimator(key), logits, seed) for seed in (5, 5, 6)
+    )
+    assert np.array_equal(first, again)
+    if len(np.unique(first)) > 1:  # noisy: equal logits gave unequal gates
+        assert not np.array_equal(first, other)
+
+
+@every_estimator
+def test_estimator_stays_float32_under_mixed_precision(key: str) -> None:
+    estimator = make_estimator(key)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        logits = keras.ops.convert_to_tensor(_grid(estimator))
+        seed = keras.random.SeedGenerator(0)
+        for result in (
+            estimator.sample(logits, seed),
+            estimator.decide(logits),
+            estimator.keep_probability(logits),
+        ):
+            assert keras.backend.standardize_dtype(result.dtype) == "float32"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@every_estimator
+def test_estimator_survives_config_json_and_serialization(key: str) -> None:
+    estimator = make_estimator(key, initial_keep=0.875)
+    config = json.loads(json.dumps(estimator.get_config()))
+    rebuilt = type(estimator).from_config(config)
+    serialized = json.loads(json.dumps(keras.saving.serialize_keras_object(estimator)))
+    restored = estimators.get(serialized)
+    for other in (rebuilt, restored):
+        assert type(other) is type(estimator)
+        assert other.get_config() == estimator.get_config()
+        assert other.initial_logit() == estimator.initial_logit()
+
+
+@pytest.mark.parametrize("name", estimators.ALL_OBJECTS)
+def test_estimators_get_takes_name_class_and_instance(name: str) -> None:
+    cls = estimators.ALL_OBJECTS[name]
+    instance = cls()
+    assert type(estimators.get(name)) is cls
+    assert type(estimators.get(cls)) is cls
+    assert estimators.get(instance) is instance
+
+
+@pytest.mark.parametrize("identifier", ["hard_cement", "", None, 3, {"a": 1}])
+def test_estimators_get_raises_with_the_valid_names(identifier: Any) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        estimators.get(identifier)
+    for name in estimators.ALL_OBJECTS:
+        assert name in str(caught.value)
+    assert repr(identifier) in str(caught.value)
+
+
+@every_estimator
+@pytest.mark.parametrize("initial_keep", [0.0, 1.0, -0.1, 1.5, float("nan")])
+def test_estimator_raises_for_initial_keep_outside_of_its_range(
+    key: str, initial_keep: float
+) -> None:
+    with pytest.raises(InvalidArgumentError, match="Expected initial_keep"):
+        make_estimator(key, initial_keep=initial_keep)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"temperature": 0.0}, r"Expected temperature > 0; received temperature=0\.0"),
+        ({"temperature": float("nan")}, "Expected temperature > 0"),
+        ({"stretch_low": 0.0}, r"Expected stretch_low < 0; received stretch_low=0\.0"),
+        ({"stretch_high": 1.0}, "Expected stretch_high > 1"),
+        ({"inference_rule": "mode"}, "one of mean, median; received .*'mode'"),
+    ],
+)
+def test_hard_concrete_raises_for_a_constant_outside_of_its_range(
+    arguments: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        estimators.HardConcrete(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"surrogate": "sigmund"}, "surrogate to be one of sigmoid, .*'sigmund'"),
+        ({"initial_keep": 0.5}, "start open; received initial_keep=0.5. Raise"),
+    ],
+)
+def test_straight_through_raises_for_a_bad_argument(
+    arguments: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        estimators.StraightThrough(**arguments)
+
+
+def test_estimator_without_its_methods_raises_with_their_names() -> None:
+    class Unfinished(estimators.Estimator):
+        pass
+
+    unfinished = Unfinished(0.9)
+    for name, arguments in (
+        ("initial_logit", ()),
+        ("sample", (0.0, None)),
+        ("decide", (0.0,)),
+        ("keep_probability", (0.0,)),
+    ):
+        with pytest.raises(NotImplementedError, match=f"Unfinished must define {name}"):
+            getattr(unfinished, name)(*arguments)

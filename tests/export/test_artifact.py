@@ -1,0 +1,125 @@
+"""The finished file: specs, saving whole or not at all, damaged files."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from keras_diffmask import export
+from keras_diffmask.errors import ArtifactError, InvalidArgumentError
+from keras_diffmask.export.artifact import Agreement, TensorSpec
+
+
+@pytest.fixture(scope="module")
+def artifact():
+    keras.utils.set_random_seed(0)
+    a, b = keras.Input((3,), name="a"), keras.Input((4,), name="b")
+    h = keras.layers.Concatenate()([b, a])
+    outputs = [keras.layers.Dense(2)(h), keras.layers.Dense(5)(h)]
+    model = keras.Model([a, b], outputs, name="pair")
+    x = np.random.default_rng(0).standard_normal((40, 7)).astype("float32")
+    return export.to_tflite(model, "int8", calibration=[x[:, :3], x[:, 3:]])
+
+
+def test_describes_itself(artifact):
+    assert artifact.name == "pair"
+    assert artifact.target == "host"
+    assert artifact.quantization == "int8"
+    assert [spec.name for spec in artifact.inputs] == ["a", "b"]
+    assert [spec.shape for spec in artifact.outputs] == [(1, 2), (1, 5)]
+    assert artifact.nbytes == len(artifact.content)
+    assert "content" not in repr(artifact)
+
+
+def test_save_and_load(artifact, tmp_path):
+    path = artifact.save(tmp_path / "model.tflite")
+    assert path.read_bytes() == artifact.content
+    assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
+    loaded = export.Artifact.load(path)
+    assert loaded.name == "model"
+    assert loaded.content == artifact.content
+    assert (loaded.inputs, loaded.outputs) == (artifact.inputs, artifact.outputs)
+    assert (loaded.ops, loaded.quantization) == (artifact.ops, "int8")
+    assert loaded.target is None and loaded.agreement is None
+
+
+def test_save_replaces_the_old_file_only_when_done(artifact, tmp_path, monkeypatch):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"old")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ArtifactError, match="No space left on device"):
+        artifact.save(path)
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
+
+
+@pytest.mark.parametrize("path", ["missing/model.tflite", "file/model.tflite", "."])
+def test_unwritable_path(artifact, tmp_path, path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ArtifactError, match="a path that can be written; received"):
+        artifact.save(tmp_path / path)
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_load_missing(tmp_path):
+    with pytest.raises(ArtifactError, match="can be read; .*No such file"):
+        export.Artifact.load(tmp_path / "model.tflite")
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\0" * 64, b"PK\3\4" + b"x" * 99])
+def test_load_something_else(tmp_path, content):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"identifier 'TFL3'.*model\.tflite"):
+        export.Artifact.load(path)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9, 0.99])
+def test_load_truncated(artifact, tmp_path, share):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(artifact.content[: int(share * artifact.nbytes)])
+    with pytest.raises(ArtifactError, match=r"model\.tflite"):
+        export.Artifact.load(path)
+
+
+def test_run_takes_lists_and_names(artifact):
+    a, b = np.ones((6, 3), "float32"), np.zeros((6, 4), "float32")
+    first = artifact.run([a, b])
+    second = artifact.run({"b": b, "a": a})
+    assert [out.shape for out in first] == [(6, 2), (6, 5)]
+    for left, right in zip(first, second, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert [out.shape for out in artifact.run([a[:0], b[:0]])] == [(0, 2), (0, 5)]
+
+
+@pytest.mark.parametrize(
+    ("x", "sentence"),
+    [
+        (np.ones((6, 3)), "2 input arrays"),
+        ([np.ones((6, 3)), np.ones((6, 3))], r"shape \(n, 4\) for input 'b'"),
+        ([np.ones((6, 3)), np.ones((5, 4))], "same number of examples"),
+        ({"a": np.ones((6, 3))}, r"the keys \['a', 'b'\]"),
+    ],
+)
+def test_run_refuses_what_does_not_fit(artifact, x, sentence):
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        artifact.run(x)
+
+
+def test_quantize_rounds_then_clips():
+    spec = TensorSpec("x", (1, 4), "int8", scale=0.5, zero_point=3)
+    q = spec.quantize(np.array([0.0, 0.3, 1e6, -1e6]))
+    assert q.dtype == np.int8
+    assert q.tolist() == [3, 4, 127, -128]
+    assert spec.dequantize(q).tolist() == [0.0, 0.5, 62.0, -65.5]
+
+
+def test_relative_error():
+    assert Agreement(1, 0.0, 1.0, 4.0).relative_error == 0.25
+    assert Agreement(1, 0.0, 0.0, 0.0).relative_error == 0.0
+    assert Agreement(1, 0.0, 1.0, 0.0).relative_error == float("inf")

@@ -1,0 +1,249 @@
+"""What the laws range over: every estimator, layer and granularity there is.
+
+The tables hold only what no registry can know: how an example of each layer is
+made. `test_registries_are_covered` fails for a layer without an example.
+"""
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_diffmask import Gate, estimators, layers
+from keras_diffmask.keras_internals import flatten_layers
+
+#: Registry name -> arguments beside the defaults that have laws of their own.
+ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
+    "straight_through": ({}, {"bernoulli": True}),
+    "hard_concrete": ({}, {"inference_rule": "median"}),
+}
+
+
+def _name(name: str, arguments: dict[str, Any]) -> str:
+    return "-".join([name, *(str(v) for v in arguments.values())])
+
+
+#: Readable name -> configuration of an estimator, to be made afresh each time.
+ESTIMATORS = {
+    _name(name, arguments): (name, arguments)
+    for name in estimators.ALL_OBJECTS
+    for arguments in ESTIMATOR_VARIANTS.get(name, ({},))
+}
+
+
+#: Those that differ in training: another inference rule trains the same.
+TRAINED_ESTIMATORS = [
+    key for key, (_, more) in ESTIMATORS.items() if "inference_rule" not in more
+]
+
+
+def make_estimator(key: str, **more: Any) -> estimators.Estimator:
+    name, arguments = ESTIMATORS[key]
+    return estimators.ALL_OBJECTS[name](**{**arguments, **more})
+
+
+@dataclass(frozen=True)
+class Example:
+    """A layer's arguments and the shape of one sample that it takes."""
+
+    label: str
+    shape: tuple[int, ...]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+_IMAGE, _SEQUENCE = (6, 5, 3), (5, 3)
+_CONV = {"filters": 4, "kernel_size": 3}
+
+#: Layer -> examples; the first is the one that the slower laws use.
+EXAMPLES: dict[type[keras.layers.Layer], tuple[Example, ...]] = {
+    layers.MaskedDense: (
+        Example("relu", (3,), {"units": 5, "activation": "relu"}),
+        Example("sigmoid", (3,), {"units": 5, "activation": "sigmoid"}),
+        Example("softplus", (3,), {"units": 5, "activation": "softplus"}),
+        Example("no_bias", (4, 3), {"units": 5, "use_bias": False}),
+    ),
+    layers.MaskedConv2D: (
+        Example("relu", _IMAGE, {**_CONV, "padding": "same", "activation": "relu"}),
+        Example("sigmoid", _IMAGE, {**_CONV, "activation": "sigmoid"}),
+        Example("strides", _IMAGE, {**_CONV, "filters": 6, "strides": 2, "groups": 3}),
+        Example("no_bias", _IMAGE, {**_CONV, "use_bias": False}),
+    ),
+    layers.MaskedBatchNormalization: (
+        Example("image", _IMAGE),
+        Example("no_scale", _IMAGE, {"scale": False}),
+        Example("no_center", _IMAGE, {"center": False}),
+        Example("first_axis", _IMAGE, {"axis": 1}),
+    ),
+    layers.MaskedLSTMCell: (
+        Example("cell", _SEQUENCE, {"units": 4}),
+        Example("no_bias", _SEQUENCE, {"units": 4, "use_bias": False}),
+    ),
+    layers.MaskedLSTM: (
+        Example("sequences", _SEQUENCE, {"units": 4, "return_sequences": True}),
+        Example("last", _SEQUENCE, {"units": 4}),
+        Example("backwards", _SEQUENCE, {"units": 4, "go_backwards": True}),
+        Example("dropout", _SEQUENCE, {"units": 4, "dropout": 0.3}),
+        Example(
+            "recurrent_dropout",
+            _SEQUENCE,
+            {"units": 4, "recurrent_dropout": 0.3, "return_sequences": True},
+        ),
+        Example(
+            "unrolled",
+            _SEQUENCE,
+            {"units": 4, "unroll": True, "return_sequences": True},
+        ),
+    ),
+    layers.ChannelMask: (Example("image", _IMAGE), Example("vector", (3,))),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer, one granularity, one set of arguments."""
+
+    layer_class: type[keras.layers.Layer]
+    granularity: str
+    example: Example
+
+    def __str__(self) -> str:
+        return "-".join(
+            [self.layer_class.__name__, self.granularity, self.example.label]
+        )
+
+    @property
+    def is_cell(self) -> bool:
+        return "states" in inspect.signature(self.layer_class.call).parameters
+
+    @property
+    def is_recurrent(self) -> bool:
+        return "hidden_estimator" in self.gate_arguments("hard_concrete")
+
+    def gate_arguments(self, estimator: Any) -> dict[str, Any]:
+        """The arguments by which this layer takes an estimator for every gate."""
+        names = set()
+        for cls in self.layer_class.__mro__:
+            names |= set(inspect.signature(cls.__init__).parameters)
+        chosen = {n: estimator for n in sorted(names) if n.endswith("estimator")}
+        if "granularity" in names:
+            chosen["granularity"] = self.granularity
+        return chosen
+
+    def bare(self, estimator: Any = "hard_concrete", **more: Any) -> Any:
+        """The masked layer itself (a cell stays a cell)."""
+        arguments = {**self.example.arguments, **self.gate_arguments(estimator), **more}
+        return self.layer_class(**arguments)
+
+    def layer(self, estimator: Any = "hard_concrete", **more: Any) -> Any:
+        """The masked layer, a cell inside of the `RNN` that runs it."""
+        return self._wrap(self.bare(estimator, **more), more)
+
+    def plain(self, **more: Any) -> Any:
+        """The Keras layer that the masked one stands for."""
+        stock = self.layer_class.stock_class
+        if stock is keras.layers.Layer:
+            return keras.layers.Identity(**more)
+        return self._wrap(stock(**{**self.example.arguments, **more}), more)
+
+    def _wrap(self, layer: Any, more: dict[str, Any]) -> Any:
+        if not self.is_cell:
+            return layer
+        dtype = {k: more[k] for k in ("dtype",) if k in more}
+        return keras.layers.RNN(layer, return_sequences=True, **dtype)
+
+    def inputs(self, seed: int = 0, batch: int = 8) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        return rng.normal(size=(batch, *self.example.shape)).astype("float32")
+
+    def model(self, layer: Any) -> keras.Model:
+        x = keras.Input(self.example.shape)
+        return keras.Model(x, layer(x))
+
+    def unit_axis(self) -> int:
+        """The output's axis that the gates' units lie along."""
+        return self.example.arguments.get("axis", -1)
+
+
+def cases(first_only: bool = False) -> list[Case]:
+    """Every layer, granularity and example; or only each layer's first example."""
+    return [
+        Case(layer_class, granularity, example)
+        for layer_class in layers.ALL_OBJECTS
+        for granularity in getattr(layer_class, "granularities", ("channel",))
+        for example in EXAMPLES[layer_class][: 1 if first_only else None]
+    ]
+
+
+CASES = cases()
+FIRST_CASES = cases(first_only=True)
+UNIT_CASES = [case for case in CASES if case.granularity == "channel"]
+
+
+def branches(cases_and_layers: list[tuple[Case, Any]]) -> keras.Model:
+    """One model with a branch per layer: one compilation serves all of them."""
+    inputs = [keras.Input(case.example.shape) for case, _ in cases_and_layers]
+    pairs = zip(inputs, cases_and_layers, strict=True)
+    return keras.Model(inputs, [layer(x) for x, (_, layer) in pairs])
+
+
+def run(layer: Any, x: np.ndarray, training: bool = False) -> np.ndarray:
+    """The layer's output, with `training` for those that take it and those not."""
+    takes_it = "training" in inspect.signature(layer.call).parameters
+    return array(layer(x, **({"training": training} if takes_it else {})))
+
+
+def gates(layer: keras.layers.Layer) -> list[Gate]:
+    """All gates, those on inputs first (Keras' own order depends on nesting)."""
+    found = [g for g in flatten_layers(layer) if isinstance(g, Gate)]
+    return sorted(found, key=lambda gate: "_input_gate" not in gate.name)
+
+
+def output_gate(layer: keras.layers.Layer) -> Gate:
+    """The gate on the layer's output units: the last that it makes."""
+    return gates(layer)[-1]
+
+
+def own_weights(layer: keras.layers.Layer) -> list[Any]:
+    """The Keras parent's weights: all but the gates'."""
+    of_gates = {id(v) for gate in gates(layer) for v in gate.variables}
+    return [v for v in layer.weights if id(v) not in of_gates]
+
+
+def randomize(layer: keras.layers.Layer, seed: int = 1) -> None:
+    """Random weights, biases and statistics: zeros would hide what leaks."""
+    rng = np.random.default_rng(seed)
+    for weight in own_weights(layer):
+        value = rng.normal(0.2, 0.6, size=tuple(weight.shape))
+        if "variance" in weight.name:
+            value = np.abs(value) + 0.3
+        weight.assign(value.astype("float32"))
+
+
+def copy_weights(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
+    """Into `target` what `source` has, gates left alone."""
+    pairs = zip(own_weights(source), own_weights(target), strict=True)
+    for old, new in pairs:
+        assert old.name == new.name and old.shape == new.shape
+        # By way of NumPy: JAX would share the buffer, and a training step of
+        # one layer gives it away under the other.
+        new.assign(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(old)))
+
+
+def set_logits(gate: Gate, logits: Any) -> None:
+    gate.raw_logits.assign(
+        np.broadcast_to(logits, gate.mask_shape).astype("float32") / gate.logit_scale
+    )
+
+
+def random_keep(gate: Gate, seed: int = 0) -> np.ndarray:
+    """Some open, some closed, whatever the seed and however few they are."""
+    rng = np.random.default_rng(seed)
+    keep = np.arange(gate.units) % 2 == 0
+    return rng.permutation(keep).reshape(gate.mask_shape)
+
+
+def array(tensor: Any) -> np.ndarray:
+    """To NumPy; bfloat16 to float32, which holds it exactly."""
+    return keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
