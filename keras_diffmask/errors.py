@@ -33,6 +33,10 @@ class UnsupportedModelError(DiffmaskError, ValueError):
     """The model is of a kind that cannot be masked, stripped or converted."""
 
 
+class RuleError(DiffmaskError, ValueError):
+    """A layer's rule answers with something that does not fit the layer."""
+
+
 class BudgetError(DiffmaskError, ValueError):
     """A budget contradicts itself or cannot be reached on this model."""
 

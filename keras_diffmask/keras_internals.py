@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import tree
+from keras.src import ops as _operations
+from keras.src.applications.convnext import LayerScale as LayerScale
+from keras.src.applications.convnext import StochasticDepth as StochasticDepth
+from keras.src.applications.inception_resnet_v2 import (
+    CustomScaleLayer as CustomScaleLayer,
+)
+from keras.src.backend.common.masking import get_keras_mask
 from keras.src.saving import serialization_lib
 
 from keras_diffmask.errors import UnsupportedModelError
@@ -183,3 +191,40 @@ def pull_state(model: keras.Model) -> None:
     """
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()
+
+
+def has_mask(tensor: Any) -> bool:
+    """Whether a symbolic tensor carries a mask, as behind `Masking`."""
+    return isinstance(tensor, keras.KerasTensor) and get_keras_mask(tensor) is not None
+
+
+def operation_classes(*names: str) -> tuple[type, ...]:
+    """The classes of operators such as `Add`, which `x + y` makes nodes of."""
+    modules = (_operations.numpy, _operations.nn, _operations.core, _operations.math)
+    return tuple(
+        getattr(module, name)
+        for name in names
+        for module in modules
+        if isinstance(getattr(module, name, None), type)
+    )
+
+
+def is_scalar(call: Call) -> bool:
+    """Whether an operator was given tensors and plain numbers, and no arrays."""
+    flat = tree.flatten((call.arguments.args, call.arguments.kwargs))
+    plain = (bool, int, float, str, type(None), keras.KerasTensor)
+    return all(isinstance(x, plain) or np.ndim(x) == 0 for x in flat)
+
+
+def evaluate(call: Call, values: list[np.ndarray]) -> np.ndarray:
+    """What an operator makes of arrays in place of its tensors, in float64.
+
+    Args:
+        call: the call of a `keras.ops` operator.
+        values: one array per input tensor.
+    """
+    tensors = [keras.ops.convert_to_tensor(v, dtype="float64") for v in values]
+    pairs = zip(call.inputs, tensors, strict=True)
+    args, kwargs = call.arguments.fill_in({id(old): new for old, new in pairs})
+    result = call.operation(*args, **kwargs)
+    return keras.ops.convert_to_numpy(result).astype(np.float64)

@@ -3,11 +3,10 @@
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_diffmask import rebuild
 from keras_diffmask.graph import Cut, Proof, Step
-from keras_diffmask.keras_internals import Call
+from keras_diffmask.keras_internals import Call, trusting
 
 
 def cut(proof: Proof) -> keras.Model:
@@ -35,23 +34,26 @@ class _Cutter:
         step = self.steps.get(id(call.outputs[0]))
         if step is None:
             return None
-        if step.rule.sums_inputs:
-            gone = [
-                (id(step), index) in self.proof.cut_inputs
-                for index in range(len(step.inputs))
-            ]
-            if any(gone):
-                return self._without_branches(step, list(args[0]), gone, kwargs)
-        if step.rule.gathers_input:
-            args = (self._gathered(step, args[0]), *args[1:])
-        if step.rule.vanishes(step, self._cut(step)):
+        what = self._cut(step)
+        if step.rule.vanishes(step, what):
             return args[0]
-        return self.rebuilder.call(step.layer, args, kwargs)
+
+        def smaller(*args: Any, **kwargs: Any) -> Any:
+            return self.rebuilder.call(step.layer, args, kwargs)
+
+        return step.rule.perform(step, what, smaller, args, kwargs)
 
     def _cut(self, step: Step) -> Cut:
         proof = self.proof
-        inputs = [proof.value(step, index) for index in range(len(step.inputs))]
-        return Cut(proof.kept, proof.graph.units, inputs, proof.rows(step))
+        indices = range(len(step.inputs))
+        return Cut(
+            kept=proof.kept,
+            units=proof.graph.units,
+            constants=[proof.value(step, index) for index in indices],
+            rows=proof.rows(step),
+            gone=[(id(step), index) in proof.cut_inputs for index in indices],
+            free_name=self.rebuilder.free_name,
+        )
 
     def _make(self, old: Any) -> Any:
         step = self.first[id(old)]
@@ -60,39 +62,8 @@ class _Cutter:
             self.weights[id(old)] = rebuild.arrays(old)
             if not changes:
                 return rebuild.clone(old)
-        new = type(old).from_config({**old.get_config(), **changes})
+        with trusting():
+            new = type(old).from_config({**old.get_config(), **changes})
         if weights:
             self.weights[id(old)] = weights
         return new
-
-    def _gathered(self, step: Step, tensor: Any) -> Any:
-        kept, rows = self.proof.stays(step.inputs[0]), self.proof.rows(step)
-        if np.array_equal(rows, kept):
-            return tensor
-        # The channels themselves must stay, for another reader or because
-        # they are the model's input: this layer picks out those it reads.
-        places = np.flatnonzero(rows[kept]).tolist()
-        return keras.ops.take(tensor, places, axis=-1)
-
-    def _without_branches(
-        self, step: Step, operands: list, gone: list[bool], kwargs: dict
-    ) -> Any:
-        kept = self.proof.stays(step.outputs[0])
-        offset = np.zeros(len(kept))
-        for index, is_gone in enumerate(gone):
-            if is_gone:
-                offset = offset + self.proof.value(step, index).reshape(-1)
-        rest = [x for x, is_gone in zip(operands, gone, strict=True) if not is_gone]
-        result = rest[0]
-        if len(rest) > 1:
-            result = self.rebuilder.call(step.layer, (rest,), kwargs)
-        if np.any(offset[kept] != 0):
-            shift = keras.layers.Rescaling(
-                1.0,
-                # An array: a list would go through float32 in any model.
-                offset[kept],
-                name=self.rebuilder.free_name(f"{step.name}_constant"),
-                dtype=step.layer.dtype_policy,
-            )
-            result = shift(result)
-        return result

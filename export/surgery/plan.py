@@ -4,9 +4,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from keras_diffmask.graph import Proof
+from keras_diffmask.graph import Group, Proof, group
 
 
 @dataclass(frozen=True)
@@ -14,6 +12,8 @@ class PlanRow:
     """One set of layers whose units live and die together.
 
     Attributes:
+        name: of the first layer, numbered where it writes several groups; the
+            gate that `mask_model` gives them is called `<name>_gate`.
         layers: names of the layers that write these units.
         kept: units that stay.
         total: units that there were.
@@ -22,6 +22,7 @@ class PlanRow:
         removed: whether the layers went altogether (a closed branch).
     """
 
+    name: str
     layers: tuple[str, ...]
     kept: int
     total: int
@@ -78,34 +79,22 @@ def _why(row: PlanRow) -> str:
 
 
 def rows_of(proof: Proof) -> tuple[PlanRow, ...]:
-    """One row per set of layers that write the same units."""
-    units = proof.graph.units
+    """One row per group of units."""
     live = {id(step) for step in proof.live}
-    groups: list[dict[str, Any]] = []
-    for step in proof.graph.steps:
-        if not step.rule.reads or not step.outputs:
-            continue
-        roots = set(units.root(step.outputs[0].reshape(-1)).tolist())
-        home = next((g for g in groups if g["roots"] & roots), None)
-        if home is None:
-            home = {"layers": [], "roots": set(), "live": False}
-            groups.append(home)
-        home["layers"].append(step.name)
-        home["roots"] |= roots
-        home["live"] |= id(step) in live
-    return tuple(_row(proof, group) for group in groups)
+    return tuple(_row(proof, item, live) for item in group(proof.graph).items)
 
 
-def _row(proof: Proof, group: dict[str, Any]) -> PlanRow:
-    roots = np.array(sorted(group["roots"]))
-    reasons = [proof.graph.protected.get(int(root)) for root in roots]
-    stays = Counter(proof.stuck[r] for r in roots.tolist() if r in proof.stuck)
-    kept = int(proof.kept[roots].sum()) if group["live"] else 0
+def _row(proof: Proof, item: Group, live: set[int]) -> PlanRow:
+    roots = item.roots.tolist()
+    reasons = [proof.graph.protected.get(root) for root in roots]
+    is_live = any(id(step) in live for step in item.writers)
+    stays = Counter(proof.stuck[r] for r in roots if r in proof.stuck)
     return PlanRow(
-        layers=tuple(dict.fromkeys(group["layers"])),
-        kept=kept,
+        name=item.name,
+        layers=item.layers,
+        kept=int(proof.kept[item.roots].sum()) if is_live else 0,
         total=len(roots),
-        stays=dict(stays),
+        stays=dict(stays) if is_live else {},
         protected=reasons[0] if all(reasons) else None,
-        removed=not group["live"],
+        removed=not is_live,
     )

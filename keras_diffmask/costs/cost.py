@@ -9,17 +9,17 @@ from keras import ops
 
 @dataclass(frozen=True)
 class Cost:
-    """Sum over terms of factor x rows x columns, in the gates' open units.
+    """Sum over terms of factor x rows x columns x depth, in the gates' open units.
 
-    Each of `rows` and `columns` counts what stays along one axis of a weight:
-    a constant, plus for each gate the number of its open units times how
-    often each of them occurs there (49 times behind the Flatten of a 7 x 7
-    map). Gate values are independent, with mean v, so the expectation is
+    Each of the three counts what stays along one axis of a weight (the depth
+    is 1 but for an attention head's width): a constant, plus for each gate
+    the number of its open units times how often each of them occurs there (49
+    times behind the Flatten of a 7 x 7 map). Gate values are independent, with mean v, so the expectation is
 
-        E[cost] = sum_t f_t r_t(v) c_t(v) + sum_g d_g sum_i v_gi (1 - v_gi)
+        E[cost] = sum_t f_t r_t(v) c_t(v) d_t(v) + sum_g e_g sum_i v_gi (1 - v_gi)
 
     where the second sum corrects for rows and columns that share a gate
-    (an LSTM's recurrent kernel: s_j s_j = s_j; d_g sums f_t r_tg c_tg). It
+    (an LSTM's recurrent kernel: s_j s_j = s_j; e_g sums f_t r_tg c_tg d_t). It
     vanishes at v in {0, 1}, where the cost is the integer that the stripped
     model has.
 
@@ -31,6 +31,7 @@ class Cost:
         factors: `(terms,)`, the f_t.
         rows: `(terms, gates + 1)`, multiplicities; the last is the constant.
         columns: the same for the other axis.
+        depths: the same for the third; its gates are in neither of the others.
         branches: `(terms, gates)`, True where the gate belongs to the branch
             that the term lies in.
     """
@@ -39,6 +40,7 @@ class Cost:
     factors: tuple[float, ...]
     rows: tuple[tuple[float, ...], ...]
     columns: tuple[tuple[float, ...], ...]
+    depths: tuple[tuple[float, ...], ...]
     branches: tuple[tuple[bool, ...], ...]
 
     def count(self, values: list[np.ndarray]) -> float:
@@ -66,11 +68,14 @@ class Cost:
         rows, columns = np.asarray(self.rows, dtype), np.asarray(self.columns, dtype)
         one = np.ones((), factors.dtype)
         sums = xp.stack([*(xp.sum(v) for v in values), xp.sum(one)])
-        r = xp.matmul(rows, xp.reshape(sums, (-1, 1)))[:, 0]
-        c = xp.matmul(columns, xp.reshape(sums, (-1, 1)))[:, 0]
-        weights = factors
+        sums = xp.reshape(sums, (-1, 1))
+        r, c, d = (
+            xp.matmul(np.asarray(axis, dtype), sums)[:, 0]
+            for axis in (self.rows, self.columns, self.depths)
+        )
+        weights = factors * d
         if np.any(self.branches):
-            weights = factors * self._alive(xp, values)
+            weights = weights * self._alive(xp, values)
         total = xp.sum(weights * (r * c))
         shared = rows * columns
         for gate, value in enumerate(values):
@@ -95,6 +100,6 @@ class Cost:
     def from_config(cls, config: dict[str, Any]) -> "Cost":
         tables = {
             name: tuple(tuple(row) for row in config[name])
-            for name in ("rows", "columns", "branches")
+            for name in ("rows", "columns", "depths", "branches")
         }
         return cls(name=config["name"], factors=tuple(config["factors"]), **tables)

@@ -14,8 +14,8 @@ NAMES = ("macs", "parameters")
 def gated_cost(
     name: str,
     graph: ChannelGraph,
-    gate_of_unit: dict[int, int],
-    gates: int,
+    gate_of: np.ndarray,
+    sizes: list[int],
     branches: dict[int, frozenset[int]],
 ) -> Cost:
     """Write a cost of the graph in terms of its gates.
@@ -23,31 +23,24 @@ def gated_cost(
     Args:
         name: one of `NAMES`.
         graph: the channel graph of the dense model.
-        gate_of_unit: root of a unit -> index of its gate; others always stay.
-        gates: how many gates there are.
+        gate_of: per unit the index of its root's gate; -1 where it always stays.
+        sizes: units of each gate. They occur together (`graph.group`).
         branches: id of a step -> gates that keep the step's branch alive.
 
     Returns:
         The `Cost`.
     """
     terms = graph.macs() if name == "macs" else graph.parameters()
+    gates = len(sizes)
+    per_unit = 1.0 / np.array([*sizes, 1], float)
 
     def axis(ids: np.ndarray | None) -> tuple[float, ...]:
-        counts = np.zeros(gates + 1)
         if ids is None:
-            counts[-1] = 1.0
-            return tuple(counts.tolist())
-        sizes = np.zeros(gates)
-        roots, multiplicity = np.unique(graph.units.root(ids), return_counts=True)
-        for root, times in zip(roots.tolist(), multiplicity.tolist(), strict=True):
-            gate = gate_of_unit.get(root)
-            if gate is None:
-                counts[-1] += times
-            else:
-                counts[gate] += times
-                sizes[gate] += 1
-        counts[:-1] /= np.maximum(sizes, 1)
-        return tuple(counts.tolist())
+            return (*[0.0] * gates, 1.0)
+        # Entries of units without a gate land on the last place, the constant.
+        owners = gate_of[graph.units.root(ids.reshape(-1))]
+        counts = np.bincount(np.where(owners < 0, gates, owners), minlength=gates + 1)
+        return tuple((counts * per_unit).tolist())
 
     calls: dict[int, set[frozenset[int]]] = {}
     for step in graph.steps:
@@ -64,7 +57,8 @@ def gated_cost(
     def inside(around: frozenset[int], term: Term) -> tuple[bool, ...]:
         # What is 0 with the gate anyway is not multiplied by P(it is alive):
         # the two are not independent.
-        around = around - _whole(axis(term.rows)) - _whole(axis(term.columns))
+        for ids in term.axes if around else ():
+            around = around - _whole(axis(ids))
         return tuple(gate in around for gate in range(gates))
 
     parts = [
@@ -77,6 +71,7 @@ def gated_cost(
         factors=tuple(factor for factor, _, _ in parts),
         rows=tuple(axis(term.rows) for _, _, term in parts),
         columns=tuple(axis(term.columns) for _, _, term in parts),
+        depths=tuple(axis(term.depth) for _, _, term in parts),
         branches=tuple(inside(around, term) for _, around, term in parts),
     )
 

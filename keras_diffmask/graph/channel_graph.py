@@ -7,7 +7,9 @@ import keras
 import numpy as np
 
 from keras_diffmask import keras_internals
+from keras_diffmask.errors import RuleError
 from keras_diffmask.graph import rules as rules
+from keras_diffmask.graph.axes import spread
 from keras_diffmask.graph.rule import Rule, Step, Term, rule_for
 from keras_diffmask.graph.units import UnitTable
 
@@ -19,20 +21,10 @@ class _Barrier(Rule):
 
     def trace(self, step: Step) -> list[np.ndarray]:
         kind = type(step.layer)
-        reason = (
+        return step.bar(
             f"{step.name} ({kind.__module__}.{kind.__name__}) has no rule; to add "
             f"one, decorate it with keras_diffmask.graph.register({kind.__name__})"
         )
-        for ids in step.inputs:
-            step.units.pin(ids, reason)
-        outputs = []
-        for tensor in step.call.outputs:
-            out = step.units.new(
-                (tensor.shape[-1] or 1) if len(tensor.shape) > 1 else 1
-            )
-            step.units.pin(out, reason)
-            outputs.append(step.spread(tensor.shape, out))
-        return outputs
 
 
 _BARRIER = _Barrier()
@@ -96,7 +88,7 @@ def trace(model: keras.Model) -> ChannelGraph:
             continue
         rule = rule_for(call.operation) or _BARRIER
         step = Step(call, rule, [ids[id(t)] for t in call.inputs], units)
-        step.outputs = rule.trace(step)
+        step.outputs = _checked(step, rule.trace(step))
         for tensor, out in zip(call.outputs, step.outputs, strict=True):
             ids[id(tensor)] = out
         for tensor in call.inputs:
@@ -113,26 +105,57 @@ def _protected_input(tensor: Any, units: UnitTable) -> np.ndarray:
     size = shape[-1] if len(shape) > 1 and shape[-1] else 1
     fresh = units.new(size)
     units.pin(fresh, "it is an input of the model")
-    return fresh.reshape((1,) * max(len(shape) - 2, 0) + (-1,))
+    rank = len(shape) - 1
+    return spread(fresh, rank) if rank > 0 else fresh.reshape(())
+
+
+def _checked(step: Step, outputs: Any) -> list[np.ndarray]:
+    """What a rule's `trace` returned, if it fits the tensors.
+
+    Raises:
+        RuleError: it does not.
+    """
+    tensors = step.call.outputs
+    wanted = [tensor.shape[1:] for tensor in tensors]
+    given = [getattr(ids, "shape", None) for ids in outputs]
+    fits = len(wanted) == len(given) and all(
+        ids is not None
+        and len(ids) == len(shape)
+        and all(a == 1 or b is None or a == b for a, b in zip(ids, shape, strict=True))
+        for ids, shape in zip(given, wanted, strict=True)
+    )
+    if not fits:
+        kind = type(step.rule).__name__
+        raise RuleError(
+            f"{kind}.trace to return, for layer {step.name!r}, one array of ids per "
+            f"output that broadcasts against {[tuple(shape) for shape in wanted]}",
+            f"arrays of shapes {given}",
+            "Return ids shaped like the outputs, with 1 where all positions share them.",
+        )
+    return list(outputs)
 
 
 def _tie_repeated_calls(steps: list[Step], units: UnitTable) -> None:
-    """A layer called twice has one set of weights: its calls are cut alike."""
+    """A layer called twice has one set of weights, or one shape to reshape to."""
     first: dict[int, Step] = {}
     for step in steps:
         other = first.setdefault(id(step.layer), step)
         if other is step:
             continue
-        pairs = [*zip(other.inputs, step.inputs, strict=False)]
-        pairs += [*zip(other.outputs, step.outputs, strict=False)]
-        if not any(weight.shape for weight in getattr(step.layer, "weights", [])):
+        has_weights = any(w.shape for w in getattr(step.layer, "weights", []))
+        if not has_weights and type(step.rule).shrink is Rule.shrink:
             continue
-        for a, b in pairs:
-            if a.size == b.size:
-                units.tie(a.reshape(-1), b.reshape(-1))
-            else:
-                units.pin(a, f"{step.name} is called on different shapes")
-                units.pin(b, f"{step.name} is called on different shapes")
+        for ours, theirs in (
+            (step.inputs, other.inputs),
+            (step.outputs, other.outputs),
+            (step.hidden, other.hidden),
+        ):
+            for a, b in zip(theirs, ours, strict=False):
+                if a.size == b.size:
+                    units.tie(a.reshape(-1), b.reshape(-1))
+                else:
+                    units.pin(a, f"{step.name} is called on different shapes")
+                    units.pin(b, f"{step.name} is called on different shapes")
 
 
 def count(terms: list[tuple[Step, Term]]) -> int:

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 
 from keras_diffmask.graph.channel_graph import ChannelGraph
+from keras_diffmask.graph.removal import Removal
 from keras_diffmask.graph.rule import Step, Term
-
-LAST_UNIT = "a layer keeps its last unit unless a skip goes round it"
-BORDER = "a constant other than 0 meets zero padding"
 
 
 @dataclass(eq=False)
@@ -19,7 +17,7 @@ class Proof:
     Attributes:
         graph: the channel graph of the stock model.
         constants: id of a tensor -> value of each channel, NaN where it varies.
-        kept: bool per unit.
+        kept: bool per unit, by its root.
         stuck: root of a unit that is constant and stays -> reason.
         cut_inputs: (step, index) of Add inputs that are constant throughout.
         live: the steps that are still needed.
@@ -45,10 +43,8 @@ class Proof:
     def rows(self, step: Step) -> np.ndarray:
         """Which channels of its first input a step goes on taking."""
         rows = self.stays(step.inputs[0])
-        if step.rule.gathers_input:
-            needed = rows & step.rule.needed(step, 0, self.kept).reshape(-1)
-            rows = needed if needed.any() else rows
-        return rows
+        taken = step.rule.takes(step, rows, self.kept)
+        return taken if taken.any() else rows
 
     def count(
         self, terms: list[tuple[Step, Term]], of_weights: bool = False
@@ -83,16 +79,10 @@ def prove(graph: ChannelGraph) -> Proof:
     constants = _constants(graph)
     cut_inputs = _constant_branches(graph, constants)
     live = _live(graph, cut_inputs)
-    kept = np.ones(len(graph.units), bool)
-    stuck: dict[int, str] = {}
-    while True:
-        removable, stuck = _removable(graph, constants, live, kept)
-        removable = _spare_last_units(graph, live, removable, kept, stuck)
-        if not np.any(kept & removable):
-            break
-        kept &= ~removable
-    proof = Proof(graph, constants, kept, stuck, cut_inputs, live)
-    _explain_ties(proof)
+    removal = Removal(graph, constants, live)
+    removal.run()
+    proof = Proof(graph, constants, removal.kept, removal.stuck, cut_inputs, live)
+    _explain_what_stays(proof, removal)
     return proof
 
 
@@ -141,68 +131,21 @@ def _live(graph: ChannelGraph, cut_inputs: set[tuple[int, int]]) -> list[Step]:
     return live[::-1]
 
 
-def _removable(
-    graph: ChannelGraph, constants: dict, live: list[Step], kept: np.ndarray
-) -> tuple[np.ndarray, dict[int, str]]:
-    root = graph.units.root(np.arange(len(graph.units)))
-    blocked = np.zeros(len(root), bool)
-    stuck: dict[int, str] = {}
-    closed = np.zeros(len(root), bool)
-    for step in live:
-        for index, tensor in enumerate(step.call.inputs):
-            ids = step.inputs[index].reshape(-1)
-            value = constants.get(id(tensor), np.full(ids.shape, np.nan)).reshape(-1)
-            if not step.rule.reads:
-                continue
-            needed = step.rule.needed(step, index, kept).reshape(-1)
-            closed[root[ids[~np.isnan(value)]]] = True
-            stays = needed & np.isnan(value)
-            border = needed & ~np.isnan(value) & (value != 0)
-            if not step.rule.foldable(step, index):
-                stays |= border
-                for unit in root[ids[border]].tolist():
-                    stuck.setdefault(unit, f"{BORDER} of {step.name}")
-            blocked[root[ids[stays]]] = True
-        if step.rule.reads:
-            ids = step.outputs[0].reshape(-1)
-            value = constants.get(id(step.call.outputs[0]), np.full(ids.shape, np.nan))
-            fed_back = step.rule.recurs(step, kept).reshape(-1)
-            blocked[root[ids[fed_back & np.isnan(value.reshape(-1))]]] = True
-    for unit, reason in graph.protected.items():
-        blocked[unit] = True
-        if closed[unit]:
-            stuck[unit] = reason
-    return ~blocked[root], stuck
-
-
-def _explain_ties(proof: Proof) -> None:
-    """A unit closed on one side of an Add stays for what the other side adds."""
+def _explain_what_stays(proof: Proof, removal: Removal) -> None:
+    """Give every unit that is closed somewhere, and stays, its reason."""
+    graph, root = proof.graph, removal.root
     for step in proof.live:
-        if not step.rule.sums_inputs:
-            continue
         for index, ids in enumerate(step.inputs):
             if (id(step), index) in proof.cut_inputs:
                 continue
             value = np.broadcast_to(proof.value(step, index), ids.shape).reshape(-1)
-            units = proof.graph.units.root(ids.reshape(-1)[~np.isnan(value)])
-            for unit in units[proof.kept[units]].tolist():
-                proof.stuck.setdefault(unit, f"{step.name} adds a channel that is open")
+            units = root[ids.reshape(-1)[~np.isnan(value)]]
+            for unit in np.unique(units[proof.kept[units]]).tolist():
+                if unit in proof.stuck:
+                    continue
+                reason = graph.protected.get(unit) or removal.reason(unit)
+                proof.stuck[unit] = reason or _UNREAD
 
 
-def _spare_last_units(
-    graph: ChannelGraph,
-    live: list[Step],
-    removable: np.ndarray,
-    kept: np.ndarray,
-    stuck: dict[int, str],
-) -> np.ndarray:
-    removable = removable.copy()
-    for step in live:
-        for ids in step.outputs:
-            roots = graph.units.root(ids.reshape(-1))
-            if removable[roots].all():
-                # Not one that an earlier round took out already.
-                first = int(next((r for r in roots if kept[r]), roots[0]))
-                stuck[first] = LAST_UNIT
-                removable[graph.units.root(np.arange(len(removable))) == first] = False
-    return removable
+#: No reader holds it: it is tied to what does not belong to any layer.
+_UNREAD = "it is tied to a channel that stays"

@@ -13,16 +13,22 @@ class UnitTable:
     """
 
     def __init__(self) -> None:
-        self._parent = np.zeros(0, np.int64)
-        self._pins: dict[int, str] = {}
+        self._parent = np.zeros(1024, np.int64)
+        self._size = 0
+        self._pins: list[tuple[np.ndarray, str]] = []
 
     def __len__(self) -> int:
-        return len(self._parent)
+        return self._size
 
     def new(self, count: int) -> np.ndarray:
         """`count` fresh units."""
-        ids = np.arange(len(self._parent), len(self._parent) + count)
-        self._parent = np.concatenate([self._parent, ids])
+        start, self._size = self._size, self._size + count
+        if self._size > len(self._parent):
+            # Doubled, so that a model of n layers is read in O(n).
+            room = np.zeros(2 * self._size - len(self._parent), np.int64)
+            self._parent = np.concatenate([self._parent, room])
+        ids = np.arange(start, self._size)
+        self._parent[ids] = ids
         return ids
 
     def root(self, ids: np.ndarray) -> np.ndarray:
@@ -36,8 +42,13 @@ class UnitTable:
         self._parent[ids] = roots
         return roots
 
+    def roots(self) -> np.ndarray:
+        """The representative of every id there is."""
+        return self.root(np.arange(self._size))
+
     def tie(self, a: np.ndarray, b: np.ndarray) -> None:
         """Make a[i] and b[i] one unit, for every i."""
+        a, b = (side.reshape(-1) for side in np.broadcast_arrays(a, b))
         while True:
             roots_a, roots_b = self.root(a), self.root(b)
             differ = roots_a != roots_b
@@ -51,12 +62,12 @@ class UnitTable:
 
     def pin(self, ids: np.ndarray, reason: str) -> None:
         """Say that these units must stay, and why. The first reason holds."""
-        for unit in np.unique(ids).tolist():
-            self._pins.setdefault(unit, reason)
+        self._pins.append((ids.reshape(-1), reason))
 
     def pinned(self) -> dict[int, str]:
         """Root -> reason, for every unit that must stay."""
         reasons: dict[int, str] = {}
-        for unit, reason in self._pins.items():
-            reasons.setdefault(int(self.root(np.array([unit]))[0]), reason)
+        for ids, reason in self._pins:
+            for unit in np.unique(self.root(ids)).tolist():
+                reasons.setdefault(unit, reason)
         return reasons

@@ -66,18 +66,27 @@ class ChannelMasker:
             key = id(call.operation)
             site = self.placement.weight_sites.get(key)
             if site is not None:
-                kwargs["gate_mask"] = self._mask(site, key)
+                kwargs["gate_mask"] = self._mask(site)
             outputs = rebuilder.call(call.operation, args, kwargs)
             if site is not None and key not in folded:
                 folded.add(key)
                 self._fold_inverse(rebuilder.layer(call.operation))
-            key = id(call.outputs[0])
-            if key in self.placement.output_sites:
-                mask = self._mask(self.placement.output_sites[key], key)
-                outputs = self._output_mask(call.operation)(outputs, gate_mask=mask)
-            return outputs
+            return self._masked_outputs(call, outputs)
 
         return rebuilder.run(perform, MaskedModel, prepare)
+
+    def _masked_outputs(self, call: Call, outputs: Any) -> Any:
+        """The outputs of a call, times their masks where those go on outputs."""
+        sites = [self.placement.output_sites.get(id(t)) for t in call.outputs]
+        if all(ids is None for ids in sites):
+            return outputs
+        flat = [
+            tensor
+            if ids is None
+            else self._output_mask(call.operation)(tensor, gate_mask=self._mask(ids))
+            for tensor, ids in zip(keras.tree.flatten(outputs), sites, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(outputs, flat)
 
     def _refuse_what_no_weight_can_hold(self) -> None:
         for step in self.graph.steps:
@@ -97,23 +106,43 @@ class ChannelMasker:
         group = self.placement.groups[index]
         sizes = sum(
             float(np.prod(weight.shape)) / len(group.roots)
-            for writer in group.writers
-            for weight in getattr(writer.layer, "weights", [])
+            for layer in {id(w.layer): w.layer for w in group.writers}.values()
+            for weight in getattr(layer, "weights", [])
         )
         return Gate(
             len(group.roots),
             clone_estimator(self.estimator),
             regularizer=self.regularizer,
             weights_per_gate=max(sizes, 1.0),
-            min_keep=group.min_keep,
+            min_keep=self.placement.min_keep[index],
             logit_scale=self.logit_scale,
-            name=self.rebuilder.free_name(group.name),
+            name=self.rebuilder.free_name(f"{group.name}_gate"),
         )
 
-    def _mask(self, group: int, key: int) -> Any:
-        mask = self.masks[group]
-        places = self.placement.positions.get(key)
-        return mask if places is None else keras.ops.take(mask, places)
+    def _mask(self, ids: np.ndarray) -> Any:
+        """The mask of these ids: a vector, or shaped to multiply a tensor.
+
+        Their units may be of several gates, side by side, or of none.
+        """
+        roots = self.graph.units.root(ids.reshape(-1))
+        gates = self.placement.gates_of(roots)
+        place = np.full(len(self.graph.units), -1)
+        start = 0
+        for gate in gates:
+            members = self.placement.groups[gate].roots
+            place[members] = np.arange(start, start + len(members))
+            start += len(members)
+        parts = [self.masks[gate] for gate in gates]
+        places = place[roots]
+        if (places < 0).any():
+            # What has no gate is multiplied by 1.
+            parts.append(keras.ops.ones_like(parts[0][:1]))
+            places = np.where(places < 0, start, places)
+        mask = keras.ops.concatenate(parts) if len(parts) > 1 else parts[0]
+        if not np.array_equal(places, np.arange(mask.shape[0])):
+            mask = keras.ops.take(mask, places.tolist())
+        on_last = ids.ndim == 0 or ids.shape[-1] == ids.size
+        return mask if on_last else keras.ops.reshape(mask, (1, *ids.shape))
 
     def _make(self, old: Any) -> Any:
         if id(old) not in self.placement.weight_sites:
@@ -129,11 +158,10 @@ class ChannelMasker:
         fold_inverse(layer, self.start)
 
     def _controller(self, budget: Budget) -> BudgetController:
-        gate_of = self.placement.gate_of_unit()
-        sizes = [len(group.roots) for group in self.placement.groups]
+        placement, sizes = self.placement, self.placement.sizes
         costs = {
             name: gated_cost(
-                name, self.graph, gate_of, len(sizes), self.placement.branches
+                name, self.graph, placement.gate_of, sizes, placement.branches
             )
             for name in NAMES
         }
@@ -142,7 +170,7 @@ class ChannelMasker:
         check_reachable(
             [Limit(costs[name], value) for name, value in most.items()],
             [np.zeros(size) for size in sizes],
-            [group.min_keep for group in self.placement.groups],
+            placement.min_keep,
         )
         return BudgetController(
             limits=[

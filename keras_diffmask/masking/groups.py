@@ -4,26 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_diffmask.graph import Step
-
-
-@dataclass(eq=False)
-class Group:
-    """Units that one gate covers.
-
-    Attributes:
-        roots: root of each unit, in the order of the gate's mask.
-        writers: the steps that write them.
-        min_keep: 1, or 0 where a skip goes round the layers.
-    """
-
-    roots: np.ndarray
-    writers: list[Step]
-    min_keep: int = 1
-
-    @property
-    def name(self) -> str:
-        return f"{self.writers[0].name}_gate"
+from keras_diffmask.graph import Group
 
 
 @dataclass(eq=False)
@@ -32,23 +13,26 @@ class Placement:
 
     Attributes:
         groups: one per gate.
-        weight_sites: id of a layer -> group whose mask goes on its weights.
-        output_sites: id of a tensor -> group whose mask multiplies it.
-        positions: id of a tensor or layer -> places of its channels in the
-            group's mask; left out where they are in order.
+        gate_of: per unit the index of its root's gate, -1 where it has none.
+        min_keep: per gate 1, or 0 where a skip goes round the layers.
+        weight_sites: id of a layer -> ids that its `gate_mask` covers.
+        output_sites: id of a tensor -> its ids, to be multiplied by their mask.
         branches: id of a step -> gates of the residual branch around it.
     """
 
     groups: list[Group]
-    weight_sites: dict[int, int] = field(default_factory=dict)
-    output_sites: dict[int, int] = field(default_factory=dict)
-    positions: dict[int, list[int]] = field(default_factory=dict)
+    gate_of: np.ndarray
+    min_keep: list[int]
+    weight_sites: dict[int, np.ndarray] = field(default_factory=dict)
+    output_sites: dict[int, np.ndarray] = field(default_factory=dict)
     branches: dict[int, frozenset[int]] = field(default_factory=dict)
 
-    def gate_of_unit(self) -> dict[int, int]:
-        """Root of a unit -> index of its group."""
-        return {
-            int(root): index
-            for index, group in enumerate(self.groups)
-            for root in group.roots
-        }
+    @property
+    def sizes(self) -> list[int]:
+        """Units of each gate."""
+        return [len(group.roots) for group in self.groups]
+
+    def gates_of(self, roots: np.ndarray) -> list[int]:
+        """The gates that some of these units have, in their order."""
+        gates = self.gate_of[roots]
+        return list(dict.fromkeys(gates[gates >= 0].tolist()))

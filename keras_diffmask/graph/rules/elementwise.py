@@ -1,36 +1,37 @@
 """Activations, dropout and scaling: each channel on its own."""
 
+import math
 from typing import Any
 
 import keras
 import numpy as np
-from keras.saving import serialize_keras_object
 
 from keras_diffmask.graph import activations
-from keras_diffmask.graph.rule import Cut, Rule, Step, register
+from keras_diffmask.graph.axes import on_last_axis
+from keras_diffmask.graph.rule import Channelwise, Cut, Rule, Step, Term, register
+from keras_diffmask.graph.rules import weights
 
 
 @register(
     keras.layers.Dropout,
     keras.layers.SpatialDropout1D,
     keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+    keras.layers.AlphaDropout,
     keras.layers.GaussianDropout,
     keras.layers.GaussianNoise,
     keras.layers.ActivityRegularization,
     keras.layers.Identity,
 )
-class IdentityRule(Rule):
+class IdentityRule(Channelwise):
     """Layers that do nothing at inference."""
-
-    def trace(self, step: Step) -> list[np.ndarray]:
-        return list(step.inputs)
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
         return list(inputs)
 
 
 @register(keras.layers.Activation, *activations.ELEMENTWISE_LAYERS)
-class ActivationRule(Rule):
+class ActivationRule(Channelwise):
     def _function(self, step: Step) -> Any:
         return getattr(step.layer, "activation", step.layer)
 
@@ -41,7 +42,7 @@ class ActivationRule(Rule):
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
         if not activations.is_elementwise(self._function(step)):
-            return super().constants(step, inputs)
+            return Rule.constants(self, step, inputs)
         return [activations.apply(self._function(step), inputs[0])]
 
     def leak_free(self, step: Step) -> bool:
@@ -55,44 +56,105 @@ class SoftmaxRule(Rule):
         return [step.inputs[0]]
 
 
-@register(keras.layers.Rescaling)
-class RescalingRule(Rule):
-    def _along_last_axis(self, step: Step) -> bool:
-        return np.ndim(step.layer.scale) < 2 and np.ndim(step.layer.offset) < 2
+@register(keras.layers.PReLU)
+class PReLURule(Channelwise):
+    """A slope per channel; 0 stays 0, other constants only if one slope holds."""
 
     def trace(self, step: Step) -> list[np.ndarray]:
-        if not self._along_last_axis(step):
-            reason = f"{step.name} scales an axis other than the last"
+        if not on_last_axis(step.inputs[0]):
+            reason = f"{step.name} has slopes along an axis that holds channels"
+            step.units.pin(step.inputs[0], reason)
+        return [step.inputs[0]]
+
+    def _alpha(self, step: Step) -> np.ndarray:
+        return weights.array(step.layer.alpha)
+
+    def _is_shared(self, step: Step) -> bool:
+        return self._alpha(step).shape[-1] == 1 < step.inputs[0].size
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        alpha = self._alpha(step).astype(np.float64)
+        flat = alpha.reshape(-1, alpha.shape[-1])
+        slope = np.where(np.ptp(flat, axis=0) == 0, flat[0], np.nan)
+        values = inputs[0]
+        negative = np.where(values == 0, 0.0, values * slope)
+        return [np.where(values > 0, values, negative)]
+
+    def parameters(self, step: Step) -> list[Term]:
+        if self._is_shared(step):
+            return super().parameters(step)
+        each = math.prod(step.layer.alpha.shape[:-1])
+        return [Term(each, None, step.inputs[0].reshape(-1))]
+
+    def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
+        if self._is_shared(step):
+            return {}, {}
+        return {}, {"alpha": self._alpha(step)[..., cut.along(step.inputs[0])]}
+
+
+@register(keras.layers.Rescaling)
+class RescalingRule(Channelwise):
+    """x * scale + offset, each a number or an array that broadcasts."""
+
+    def _arrays(self, step: Step) -> tuple[np.ndarray, np.ndarray]:
+        rank = step.inputs[0].ndim
+        return tuple(
+            np.asarray(value, np.float64).reshape(
+                (1,) * (rank - np.ndim(value)) + np.shape(value)
+            )
+            for value in (step.layer.scale, step.layer.offset)
+        )
+
+    def _fits(self, step: Step) -> bool:
+        ids = step.inputs[0]
+        if max(np.ndim(step.layer.scale), np.ndim(step.layer.offset)) > ids.ndim:
+            return False
+        along = zip(*(array.shape for array in self._arrays(step)), ids.shape)
+        return all(max(a, b) in (1, size) for a, b, size in along)
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        if not self._fits(step):
+            reason = f"{step.name} scales an axis other than that of the channels"
             step.units.pin(step.inputs[0], reason)
         return [step.inputs[0]]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        if not self._along_last_axis(step):
-            return super().constants(step, inputs)
-        scale = np.asarray(step.layer.scale, np.float64)
-        offset = np.asarray(step.layer.offset, np.float64)
+        if not self._fits(step):
+            return Rule.constants(self, step, inputs)
+        scale, offset = self._arrays(step)
+        # scale = 0 fixes a channel whatever comes in.
         values = np.where(scale == 0, 0.0, inputs[0])
-        return [values * scale + offset]
+        return [np.broadcast_to(values * scale + offset, inputs[0].shape)]
 
-    def _left(self, step: Step, cut: Cut) -> list[Any]:
-        """Scale and offset of the channels that stay."""
-        both = [step.layer.scale, step.layer.offset]
-        if not self._along_last_axis(step):
-            return both
-        stays = cut.along(step.inputs[0])
-        # Arrays: Keras reads a list through float32, whatever the model's type.
-        return [v if np.ndim(v) == 0 else np.asarray(v)[stays] for v in both]
-
-    def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], dict[str, Any]]:
-        scale, offset = map(serialize_keras_object, self._left(step, cut))
-        return {"scale": scale, "offset": offset}, {}
+    def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
+        if not self._fits(step):
+            return {}, {}
+        stays = cut.along(step.inputs[0]).reshape(step.inputs[0].shape)
+        config = {}
+        for name in ("scale", "offset"):
+            value = np.asarray(getattr(step.layer, name))
+            if value.size > 1:
+                axis = int(np.argmax(value.shape))
+                config[name] = np.compress(stays.reshape(-1), value, axis=axis)
+        return config, {}
 
     def vanishes(self, step: Step, cut: Cut) -> bool:
-        # Only where a vector shrank: a user's own Rescaling(1.0) stays.
-        if np.ndim(step.layer.scale) == 0:
+        # What masks only, and only what is gone, is not needed any more.
+        if not self._fits(step):
             return False
-        scale, offset = self._left(step, cut)
-        return bool(np.all(scale == 1) and not np.any(offset))
+        stays = cut.along(step.inputs[0])
+        scale, offset = (
+            np.broadcast_to(array, step.inputs[0].shape).reshape(-1)[stays]
+            for array in self._arrays(step)
+        )
+        return bool(np.all(scale == 1) and np.all(offset == 0))
 
-    def leak_free(self, step: Step) -> bool:
-        return not np.any(step.layer.offset)
+
+@register(keras.layers.Normalization)
+class NormalizationRule(Rule):
+    """Preprocessing of inputs, which are not cut; elsewhere it is a barrier."""
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        reason = f"{step.name} holds statistics of its input"
+        step.units.pin(step.inputs[0], reason)
+        return [step.inputs[0]]

@@ -1,130 +1,239 @@
-"""LSTM: reads its input and itself, writes its hidden units."""
+"""Recurrent layers: read their input and themselves, write their hidden units."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_diffmask.graph import activations
-from keras_diffmask.graph.rule import Cut, Rule, Step, Term, last_axis, register
+from keras_diffmask.graph.axes import on_last_axis, spread
+from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
+from keras_diffmask.graph.rules import weights
+from keras_diffmask.keras_internals import has_mask
 
 
-@register(keras.layers.LSTM)
-class LSTMRule(Rule):
-    reads = True
-    gathers_input = True
+class Cell:
+    """What a rule has to know of a layer's cell: its gates, and which one proposes.
 
-    def _reason(self, step: Step) -> str | None:
-        layer = step.layer
-        if last_axis(step.inputs[0]) is None:
-            return f"{step.name} reads an axis along which channels are mixed"
-        if len(step.call.inputs) > 1:
-            return f"{step.name} takes an initial state"
-        if layer.stateful:
-            return f"{step.name} is stateful: it may hold states other than 0"
-        if not activations.is_elementwise(layer.activation):
-            return f"the activation of {step.name} mixes its units"
-        if not activations.is_elementwise(layer.recurrent_activation):
-            return f"the recurrent activation of {step.name} mixes its units"
-        return None
+    A unit is closed when its candidate is 0 at every step: the state starts
+    at 0 and then stays there, whatever the other gates do.
+    """
 
-    def trace(self, step: Step) -> list[np.ndarray]:
-        units = step.units.new(step.layer.units)
-        reason = self._reason(step)
-        if reason:
-            step.units.pin(step.inputs[0], reason)
-            step.units.pin(units, reason)
-        return [step.spread(tensor.shape, units) for tensor in step.call.outputs]
+    #: Cell class -> (number of gates, which one is the candidate).
+    KINDS = {
+        keras.layers.LSTMCell: (4, 2),
+        keras.layers.GRUCell: (3, 2),
+        keras.layers.SimpleRNNCell: (1, 0),
+    }
 
-    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        result = super().constants(step, inputs)
-        if self._reason(step) or not activations.is_zero_at_zero(step.layer.activation):
-            return result
-        closed = self._closed(step, inputs[0].reshape(-1))
-        return [np.where(closed, 0.0, np.nan).reshape(r.shape) for r in result]
+    def __init__(self, layer: Any) -> None:
+        self.cell = layer.cell
+        kinds = [self.KINDS[kind] for kind in self.KINDS if type(self.cell) is kind]
+        self.is_known = bool(kinds)
+        self.gates, self.candidate = kinds[0] if kinds else (1, 0)
 
-    def _closed(self, step: Step, values: np.ndarray) -> np.ndarray:
-        # With candidate g = tanh(0) = 0 the cell state stays at its initial 0,
-        # and h = o * tanh(0) = 0, whatever the other three gates do.
-        kernel, recurrent, bias = _candidate(step.layer)
-        silent = (values != 0) & np.any(kernel != 0, axis=1)
-        closed = ~np.any(kernel[silent] != 0, axis=0) & (bias == 0)
+    @property
+    def units(self) -> int:
+        return self.cell.units
+
+    @property
+    def kernel(self) -> np.ndarray:
+        return weights.array(self.cell.kernel)
+
+    @property
+    def recurrent(self) -> np.ndarray:
+        return weights.array(self.cell.recurrent_kernel)
+
+    def biases(self) -> np.ndarray:
+        """float64 `(1 or 2, gates * units)`: two where a GRU resets after."""
+        if not self.cell.use_bias:
+            return np.zeros((1, self.gates * self.units))
+        bias = weights.array(self.cell.bias).astype(np.float64)
+        return bias.reshape(-1, self.gates * self.units)
+
+    def closed(self, values: np.ndarray, free: np.ndarray) -> np.ndarray:
+        """Which units stay at 0.
+
+        Args:
+            values: constants on the input, NaN where it varies.
+            free: bool per unit, True where its initial state is not 0.
+        """
+        own = slice(self.candidate * self.units, (self.candidate + 1) * self.units)
+        heard = (values != 0) | np.isnan(values)
+        recurrent = self.recurrent[:, own] != 0
+        closed = ~np.any(self.kernel[heard][:, own] != 0, axis=0) & ~free
+        closed &= ~np.any(self.biases()[:, own] != 0, axis=0)
         while True:
             # A unit may read units that are themselves closed.
-            still = closed & ~np.any(recurrent[~closed] != 0, axis=0)
+            still = closed & ~np.any(recurrent[~closed], axis=0)
             if np.array_equal(still, closed):
                 return closed
             closed = still
+
+
+@register(
+    keras.layers.LSTM,
+    keras.layers.GRU,
+    keras.layers.SimpleRNN,
+    keras.layers.RNN,
+)
+class RecurrentRule(Rule):
+    """LSTM, GRU, SimpleRNN, and RNN over one of their cells."""
+
+    reads = True
+    acts_inside = True
+
+    def reason(self, step: Step) -> str | None:
+        """Why neither side can be cut, or None."""
+        layer = step.layer
+        if not Cell(layer).is_known:
+            kind = type(layer.cell).__name__
+            return f"{step.name} runs a cell of class {kind}, which has no rule"
+        if not on_last_axis(step.inputs[0]):
+            return f"{step.name} reads an axis along which channels are mixed"
+        if layer.stateful:
+            return f"{step.name} is stateful: it may hold states other than 0"
+        for name in ("activation", "recurrent_activation"):
+            if not activations.is_elementwise(getattr(layer.cell, name, None)):
+                return f"the {name} of {step.name} mixes its units"
+        if not activations.is_zero_at_zero(layer.cell.activation):
+            return f"the activation of {step.name} is not 0 at 0"
+        if any(ids.size != layer.cell.units for ids in step.inputs[1:]):
+            return f"{step.name} takes more than its initial state"
+        return None
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        reason = self.reason(step)
+        if reason:
+            return step.bar(reason)
+        units = step.units.new(step.layer.cell.units)
+        for ids in step.inputs[1:]:
+            step.units.tie(units, ids.reshape(-1))
+        return [spread(units, len(t.shape) - 1) for t in step.call.outputs]
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if self.reason(step):
+            return super().constants(step, inputs)
+        cell = Cell(step.layer)
+        free = np.zeros(cell.units, bool)
+        for state in inputs[1:]:
+            free |= state.reshape(-1) != 0
+        closed = cell.closed(inputs[0].reshape(-1), free)
+        values = np.where(closed, 0.0, np.nan)
+        return [values.reshape(ids.shape) for ids in step.outputs]
 
     def settles(self, step: Step, zero: bool) -> bool:
         # Its bias moves the hidden state from step to step.
         return False
 
+    def _stays(self, step: Step, kept: np.ndarray) -> np.ndarray:
+        return kept[step.units.root(step.outputs[0].reshape(-1))]
+
     def needed(self, step: Step, index: int, kept: np.ndarray) -> np.ndarray:
-        if self._reason(step):
+        if self.reason(step):
             return super().needed(step, index, kept)
-        stays = kept[step.units.root(step.outputs[0].reshape(-1))]
-        kernel = keras.ops.convert_to_numpy(step.layer.cell.kernel)
-        used = np.any(kernel[:, np.tile(stays, 4)] != 0, axis=1)
+        stays = self._stays(step, kept)
+        if index:
+            return stays.reshape(step.inputs[index].shape)
+        cell = Cell(step.layer)
+        used = np.any(cell.kernel[:, np.tile(stays, cell.gates)] != 0, axis=1)
         return used.reshape(step.inputs[0].shape)
 
     def recurs(self, step: Step, kept: np.ndarray) -> np.ndarray:
-        stays = kept[step.units.root(step.outputs[0].reshape(-1))]
-        recurrent = keras.ops.convert_to_numpy(step.layer.cell.recurrent_kernel)
-        gates = recurrent.reshape((len(stays), 4, len(stays)))
+        if self.reason(step):
+            return super().recurs(step, kept)
+        cell = Cell(step.layer)
+        stays = self._stays(step, kept)
+        gates = cell.recurrent.reshape((cell.units, cell.gates, cell.units))
         read = np.any(gates != 0, axis=1) & stays
         # What a unit remembers for itself alone goes with it.
         np.fill_diagonal(read, False)
         return np.any(read, axis=1).reshape(step.outputs[0].shape)
 
     def foldable(self, step: Step, index: int) -> bool:
-        return True
+        return index == 0
 
     def macs(self, step: Step) -> list[Term]:
         steps = step.call.inputs[0].shape[1] or 1
-        rows, units = step.inputs[0].reshape(-1), step.outputs[0].reshape(-1)
+        if self.reason(step):
+            sizes = [w.shape for w in step.layer.weights if len(w.shape) == 2]
+            return [Term(float(steps * np.prod(size))) for size in sizes]
         return [
-            Term(4 * steps, rows, units, takes_input=True),
-            Term(4 * steps, units, units),
+            Term(steps * term.factor, term.rows, term.columns, term.takes_input)
+            for term in self._products(step)
         ]
 
-    def parameters(self, step: Step) -> list[Term]:
+    def _products(self, step: Step) -> list[Term]:
         rows, units = step.inputs[0].reshape(-1), step.outputs[0].reshape(-1)
-        terms = [Term(4, rows, units, takes_input=True), Term(4, units, units)]
-        return terms + ([Term(4, None, units)] if step.layer.use_bias else [])
+        gates = Cell(step.layer).gates
+        return [Term(gates, rows, units, takes_input=True), Term(gates, units, units)]
 
-    def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], dict[str, Any]]:
-        if self._reason(step):
+    def parameters(self, step: Step) -> list[Term]:
+        if self.reason(step):
+            return super().parameters(step)
+        cell = Cell(step.layer)
+        biases = cell.gates * len(cell.biases()) * bool(cell.cell.use_bias)
+        return self._products(step) + [Term(biases, None, step.outputs[0].reshape(-1))]
+
+    def takes(self, step: Step, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        if self.reason(step) or has_mask(step.call.inputs[0]):
+            # A gather would lose the mask.
+            return rows
+        return rows & self.needed(step, 0, kept).reshape(-1)
+
+    def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
+        if self.reason(step):
             return {}, {}
-        rows, stays = cut.rows, cut.along(step.outputs[0])
-        columns = np.tile(stays, 4)
-        cell = step.layer.cell
-        kernel = keras.ops.convert_to_numpy(cell.kernel)
-        recurrent = keras.ops.convert_to_numpy(cell.recurrent_kernel)
-        weights = {
-            "kernel": kernel[rows][:, columns],
-            "recurrent_kernel": recurrent[stays][:, columns],
-        }
-        config: dict[str, Any] = {"units": int(stays.sum())}
-        values = np.nan_to_num(np.where(rows, 0.0, cut.constants[0].reshape(-1)))
-        bias = values @ kernel.astype(np.float64)
-        if step.layer.use_bias:
-            bias = bias + keras.ops.convert_to_numpy(cell.bias)
-        if step.layer.use_bias or np.any(bias != 0):
-            weights["bias"] = bias[columns]
-            config["use_bias"] = True
-        return config, weights
+        stays = cut.along(step.outputs[0])
+        left = shrunk_cell(step.layer, cut.rows, stays, cut.constants[0].reshape(-1))
+        changes = {"units": int(stays.sum()), "use_bias": "bias" in left}
+        if type(step.layer) is keras.layers.RNN:
+            cell = step.layer.get_config()["cell"]
+            changes = {"cell": {**cell, "config": {**cell["config"], **changes}}}
+        return changes, left
+
+    def perform(
+        self, step: Step, cut: Cut, call: Callable, args: tuple, kwargs: dict
+    ) -> Any:
+        stays = cut.along(step.inputs[0])
+        if not np.array_equal(cut.rows, stays):
+            # The channels themselves must stay, for another reader or because
+            # they are the model's input: this layer picks out those it reads.
+            places = np.flatnonzero(cut.rows[stays]).tolist()
+            args = (keras.ops.take(args[0], places, axis=-1), *args[1:])
+        return call(*args, **kwargs)
 
     def leak_free(self, step: Step) -> bool:
         return False
 
 
-def _candidate(layer: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Kernel, recurrent kernel and bias of the candidate gate alone."""
-    units = slice(2 * layer.units, 3 * layer.units)
-    cell = layer.cell
-    kernel = keras.ops.convert_to_numpy(cell.kernel)[:, units]
-    recurrent = keras.ops.convert_to_numpy(cell.recurrent_kernel)[:, units]
-    if not layer.use_bias:
-        return kernel, recurrent, np.zeros(layer.units)
-    return kernel, recurrent, keras.ops.convert_to_numpy(cell.bias)[units]
+def shrunk_cell(
+    layer: Any, rows: np.ndarray, stays: np.ndarray, constants: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The weights that are left of a recurrent layer.
+
+    Args:
+        layer: the layer.
+        rows: bool per input channel, True where it is still read.
+        stays: bool per unit.
+        constants: of the input, NaN where it varies.
+    """
+    cell = Cell(layer)
+    columns = np.tile(stays, cell.gates)
+    left = {
+        "kernel": cell.kernel[rows][:, columns],
+        "recurrent_kernel": cell.recurrent[stays][:, columns],
+    }
+    values = np.nan_to_num(np.where(rows, 0.0, constants))
+    bias = cell.biases()
+    silent = np.flatnonzero(values)
+    if len(silent):
+        bias = bias.copy()
+        bias[0] += values[silent] @ cell.kernel[silent].astype(np.float64)
+    if layer.cell.use_bias or np.any(bias != 0):
+        if getattr(layer.cell, "reset_after", False) and len(bias) == 1:
+            bias = np.concatenate([bias, np.zeros_like(bias)])
+        bias = bias[:, columns]
+        left["bias"] = bias if len(bias) > 1 else bias[0]
+    return left

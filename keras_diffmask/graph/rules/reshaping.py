@@ -1,25 +1,138 @@
-"""Flatten: one channel becomes H * W entries that go together."""
+"""Flatten, Reshape, Permute and their like: where channels lie, not what they are."""
+
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_diffmask.graph.rule import Rule, Step, register
+from keras_diffmask.graph.axes import channel_axis, settle
+from keras_diffmask.graph.rule import Cut, Rule, Step, register
+from keras_diffmask.keras_internals import operation_classes
+
+
+class _ReshapeRule(Rule):
+    """The same entries in another shape."""
+
+    def _movable(self, step: Step) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Shapes before and after without the batch, or None where unknown."""
+        if getattr(step.layer, "data_format", None) == "channels_first":
+            return None
+        before = step.call.inputs[0].shape
+        after = step.call.outputs[0].shape
+        # The batch has to stay what it was.
+        if not after or before[0] != after[0]:
+            return None
+        pair = [list(before[1:]), list(after[1:])]
+        unknown = [shape.count(None) for shape in pair]
+        if unknown == [1, 1] and pair[0][0] is None and pair[1][0] is None:
+            pair[0][0] = pair[1][0] = 1
+        elif any(unknown):
+            return None
+        if np.prod(pair[0]) != np.prod(pair[1]):
+            return None
+        return tuple(pair[0]), tuple(pair[1])
+
+    def _moved(self, step: Step, array: np.ndarray) -> np.ndarray:
+        shapes = self._movable(step)
+        assert shapes is not None
+        return np.broadcast_to(array, shapes[0]).reshape(shapes[1])
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        if self._movable(step) is None:
+            return step.bar(f"{step.name} reshapes axes of unknown size or order")
+        return [settle(step.units, self._moved(step, step.inputs[0]))]
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if self._movable(step) is None:
+            return super().constants(step, inputs)
+        return [_agreed(self._moved(step, inputs[0]), step.outputs[0].shape)]
+
+    def _target(self, step: Step, cut: Cut) -> tuple[int, ...]:
+        """The shape without the batch once the channels are cut."""
+        shape = [-1 if size is None else size for size in step.call.outputs[0].shape]
+        ids = step.outputs[0]
+        if ids.size > 1:
+            shape[channel_axis(ids) + 1] = int(cut.along(ids).sum())
+        return tuple(shape[1:])
 
 
 @register(keras.layers.Flatten)
-class FlattenRule(Rule):
+class FlattenRule(_ReshapeRule):
+    """One channel becomes H * W entries that go together."""
+
+
+@register(keras.layers.Reshape)
+class ReshapeRule(_ReshapeRule):
+    def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
+        if self._movable(step) is None:
+            return {}, {}
+        return {"target_shape": self._target(step, cut)}, {}
+
+
+@register(*operation_classes("Reshape"))
+class ReshapeOperatorRule(_ReshapeRule):
+    def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
+        if self._movable(step) is None:
+            return {}, {}
+        batch = step.call.outputs[0].shape[0]
+        target = (-1 if batch is None else batch, *self._target(step, cut))
+        if target.count(-1) > 1:
+            return {}, {}
+        return {"newshape": target}, {}
+
+
+@register(keras.layers.RepeatVector)
+class RepeatVectorRule(Rule):
     def trace(self, step: Step) -> list[np.ndarray]:
-        shape = step.call.inputs[0].shape[1:]
-        if None in shape or step.layer.data_format != "channels_last":
-            reason = f"{step.name} flattens axes of unknown size or order"
-            step.units.pin(step.inputs[0], reason)
-            out = step.units.new(step.call.outputs[0].shape[-1] or 1)
-            step.units.pin(out, reason)
-            return [out]
-        return [np.broadcast_to(step.inputs[0], shape).reshape(-1)]
+        return [step.inputs[0].reshape(1, -1)]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        shape = step.call.inputs[0].shape[1:]
-        if None in shape or step.layer.data_format != "channels_last":
+        return [inputs[0].reshape(1, -1)]
+
+
+class _TransposeRule(Rule):
+    """Axes change places; the batch stays first."""
+
+    def _order(self, step: Step) -> list[int] | None:
+        """The new order of axes, counted without the batch."""
+        raise NotImplementedError
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        order = self._order(step)
+        if order is None:
+            return step.bar(f"{step.name} moves the axis of the batch")
+        return [np.transpose(step.inputs[0], order)]
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        order = self._order(step)
+        if order is None:
             return super().constants(step, inputs)
-        return [np.broadcast_to(inputs[0], shape).reshape(-1)]
+        return [np.transpose(inputs[0], order)]
+
+
+@register(keras.layers.Permute)
+class PermuteRule(_TransposeRule):
+    def _order(self, step: Step) -> list[int] | None:
+        return [axis - 1 for axis in step.layer.dims]
+
+
+@register(*operation_classes("Transpose"))
+class TransposeRule(_TransposeRule):
+    def _order(self, step: Step) -> list[int] | None:
+        rank = len(step.call.inputs[0].shape)
+        axes = step.layer.axes or tuple(reversed(range(rank)))
+        axes = [axis % rank for axis in axes]
+        return [axis - 1 for axis in axes[1:]] if axes[0] == 0 else None
+
+
+@register(*operation_classes("ExpandDims", "Squeeze"))
+class AxisOfOneRule(_ReshapeRule):
+    """An axis of length 1 more or less."""
+
+
+def _agreed(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """One value per channel, NaN where the entries of a channel differ."""
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+    first = values[tuple(slice(0, 1) if n == 1 else slice(None) for n in shape)]
+    same = np.all(values == first, axis=axes, keepdims=True)
+    return np.where(same, first, np.nan)

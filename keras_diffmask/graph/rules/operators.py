@@ -1,0 +1,125 @@
+"""Operators of keras.ops that act on each entry: `x + y`, `2 * x`, `ops.relu(x)`."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_diffmask.graph.rule import Rule, Step, register
+from keras_diffmask.graph.rules.merge import (
+    AddRule,
+    MaximumRule,
+    MergeRule,
+    MinimumRule,
+    MultiplyRule,
+    SubtractRule,
+)
+from keras_diffmask.keras_internals import evaluate, is_scalar, operation_classes
+
+_UNARY = (
+    "Absolute", "Negative", "Square", "Sqrt", "Rsqrt", "Exp", "Expm1", "Log",
+    "Log1p", "Sin", "Cos", "Tan", "Tanh", "Sinh", "Cosh", "Arctan", "Reciprocal",
+    "Sign", "Floor", "Ceil", "Round", "Clip", "Cast", "Copy", "StopGradient",
+    "Relu", "Relu6", "Sigmoid", "SparseSigmoid", "Softplus", "Softsign",
+    "SoftShrink", "SparsePlus", "Silu", "Squareplus", "LogSigmoid", "LeakyRelu",
+    "HardSigmoid", "HardSilu", "Elu", "Selu", "Gelu", "Celu", "TanhShrink",
+    "HardTanh", "HardShrink", "Threshold", "Erf",
+)  # fmt: skip
+
+
+def mixes(step: Step) -> str | None:
+    """Why an operator is more than one of tensors and numbers, or None."""
+    if not is_scalar(step.call):
+        return f"{step.name} takes an array, whose channels would have to be cut"
+    return None
+
+
+class PointwiseRule(Rule):
+    """One tensor, and perhaps numbers."""
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        reason = mixes(step)
+        if reason:
+            return step.bar(reason)
+        if len(step.call.inputs) != 1:
+            return step.bar(f"{step.name} takes several tensors")
+        return [step.inputs[0]]
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if mixes(step) or len(inputs) != 1:
+            return super().constants(step, inputs)
+        varies = np.isnan(inputs[0])
+        values = evaluate(step.call, [np.where(varies, 0.0, inputs[0])])
+        values = np.where(np.isfinite(values), values, np.nan)
+        return [np.where(varies, np.nan, values)]
+
+    def leak_free(self, step: Step) -> bool:
+        zeros = [np.zeros(ids.shape) for ids in step.inputs]
+        return bool(np.all(self.constants(step, zeros)[0] == 0))
+
+
+register(*operation_classes(*_UNARY))(PointwiseRule)
+
+
+class _BinaryRule(Rule):
+    """Two tensors meet; a tensor and a number act on each entry."""
+
+    layer_rule: type[MergeRule]
+    merges = True
+
+    def _rule(self, step: Step) -> Rule:
+        several = len(step.call.inputs) > 1
+        return _MERGING[self.layer_rule] if several else _POINTWISE
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        reason = mixes(step)
+        return step.bar(reason) if reason else self._rule(step).trace(step)
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if mixes(step):
+            return super().constants(step, inputs)
+        return self._rule(step).constants(step, inputs)
+
+    def leak_free(self, step: Step) -> bool:
+        return self._rule(step).leak_free(step)
+
+
+_POINTWISE = PointwiseRule()
+
+
+class _Divide(MergeRule):
+    """Of two tensors nothing is said: 0 / 0 is no number."""
+
+    def combine(self, values: list[np.ndarray]) -> np.ndarray:
+        return np.full(values[0].shape, np.nan)
+
+    def leak_free(self, step: Step) -> bool:
+        return False
+
+
+_MERGING = {
+    rule: rule()
+    for rule in (
+        AddRule,
+        SubtractRule,
+        MultiplyRule,
+        MaximumRule,
+        MinimumRule,
+        _Divide,
+    )
+}
+
+
+def _binary(rule: type[MergeRule], *names: str) -> None:
+    members: dict[str, Any] = {"layer_rule": rule}
+    register(*operation_classes(*names))(
+        type(f"{rule.__name__}Operator", (_BinaryRule,), members)
+    )
+
+
+_binary(AddRule, "Add")
+_binary(SubtractRule, "Subtract")
+_binary(MaximumRule, "Maximum")
+_binary(MinimumRule, "Minimum")
+_binary(MultiplyRule, "Multiply")
+_binary(_Divide, "Divide", "TrueDivide", "Power", "Mod", "FloorDivide")
+

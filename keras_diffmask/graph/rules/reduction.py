@@ -1,0 +1,50 @@
+"""`ops.mean`, `ops.sum`, `ops.max` and `ops.min` over positions."""
+
+import numpy as np
+
+from keras_diffmask.graph.axes import channel_axis
+from keras_diffmask.graph.rule import Rule, Step, register
+from keras_diffmask.keras_internals import operation_classes
+
+
+class _ReduceRule(Rule):
+    def _axes(self, step: Step) -> tuple[int, ...] | None:
+        """The axes that go, counted without the batch; None where channels mix."""
+        rank = len(step.call.inputs[0].shape)
+        axes = step.layer.axis
+        if axes is None:
+            return None
+        axes = tuple(axis % rank - 1 for axis in np.atleast_1d(axes).tolist())
+        return None if {-1, channel_axis(step.inputs[0])} & set(axes) else axes
+
+    def _left(self, step: Step, array: np.ndarray) -> np.ndarray:
+        axes = self._axes(step)
+        return array if step.layer.keepdims else np.squeeze(array, axis=axes)
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        if self._axes(step) is None:
+            return step.bar(f"{step.name} reduces an axis that holds channels")
+        return [self._left(step, step.inputs[0])]
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if self._axes(step) is None:
+            return super().constants(step, inputs)
+        return [self.reduced(self._left(step, inputs[0]))]
+
+    def reduced(self, values: np.ndarray) -> np.ndarray:
+        """What a constant map is reduced to."""
+        return values
+
+
+@register(*operation_classes("Mean", "Max", "Min", "Amax", "Amin"))
+class MeanRule(_ReduceRule):
+    """The mean or the extreme of a constant map is the constant."""
+
+
+@register(*operation_classes("Sum"))
+class SumRule(_ReduceRule):
+    def reduced(self, values: np.ndarray) -> np.ndarray:
+        return np.where(values == 0, 0.0, np.nan)
+
+    def settles(self, step: Step, zero: bool) -> bool:
+        return self._axes(step) is not None
