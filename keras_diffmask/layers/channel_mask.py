@@ -70,13 +70,5 @@ class ChannelMask(MaskedLayer, _Same):
     def gated_units(self) -> int:
         return self._units
 
-    def _masked_size(self) -> float:
-        return float(self._units)
-
-    def call(
-        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
-    ) -> Any:
-        return self.call_masked(inputs, gate_mask, training)
-
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

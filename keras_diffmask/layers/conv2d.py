@@ -1,7 +1,5 @@
 """Conv2D with gates on its output channels or on its weights."""
 
-from typing import Any
-
 import keras
 
 from keras_diffmask.layers.masked import MaskedLayer
@@ -56,9 +54,3 @@ class MaskedConv2D(MaskedLayer, keras.layers.Conv2D):
     """
 
     stock_class = keras.layers.Conv2D
-    unit_axes = {"kernel": -1, "bias": -1}
-
-    def call(
-        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
-    ) -> Any:
-        return self.call_masked(inputs, gate_mask, training)

@@ -1,7 +1,5 @@
 """Dense with gates on its neurons or on its weights."""
 
-from typing import Any
-
 import keras
 
 from keras_diffmask.layers.masked import MaskedLayer
@@ -53,9 +51,3 @@ class MaskedDense(MaskedLayer, keras.layers.Dense):
     """
 
     stock_class = keras.layers.Dense
-    unit_axes = {"kernel": -1, "bias": -1}
-
-    def call(
-        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
-    ) -> Any:
-        return self.call_masked(inputs, gate_mask, training)

@@ -1,5 +1,6 @@
 """What every masked layer has in common."""
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ def is_zero_at_zero(activation: Callable[[Any], Any] | None) -> bool:
 class MaskedLayer(keras.layers.Layer):
     """Mix-in that goes in front of a Keras layer and masks its weights.
 
-    A subclass states which weights the mask multiplies, and along which axis;
+    A subclass states which weights the mask multiplies, and along which axes;
     everything else stays the Keras layer's.
 
     The mask comes from the call argument `gate_mask`, or else from the
@@ -33,8 +34,9 @@ class MaskedLayer(keras.layers.Layer):
 
     #: The Keras layer that the strip puts in this one's place.
     stock_class: ClassVar[type[keras.layers.Layer]]
-    #: Weight attribute -> axis of its output units.
-    unit_axes: ClassVar[dict[str, int]]
+    #: Weight attribute -> axis of its output units, or the axes they lie along
+    #: together, the last the fastest. "weight" gates the first of these weights.
+    unit_axes: dict[str, int | tuple[int, ...]] = {"kernel": -1, "bias": -1}
     #: Arguments of a layer that takes its mask from outside.
     without_gates: ClassVar[dict[str, Any]] = {"estimator": None}
     #: The granularities that make sense for this layer.
@@ -62,30 +64,38 @@ class MaskedLayer(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
+        self.build_gate()
+
+    def build_gate(self) -> None:
+        """Create the layer's own gate, if it has an estimator."""
         if self.estimator is None:
             return
         by_weight = self.granularity == granularity.WEIGHT
-        units = self.gated_units()
+        shape = self._first_weight().shape if by_weight else (self.gated_units(),)
+        # At least 1: a normalization may have no weights at all.
+        size = 1.0 if by_weight else max(self.gated_size() / shape[0], 1.0)
         self.gate = Gate(
-            tuple(self._first_weight().shape) if by_weight else units,
+            tuple(shape),
             self.estimator,
             regularizer=self.gate_regularizer,
-            weights_per_gate=1.0 if by_weight else self._masked_size() / units,
+            weights_per_gate=size,
             min_keep=0 if by_weight else 1,
             name=f"{self.name}_gate",
         )
         self.gate.build()
 
     def gated_units(self) -> int:
-        """How many output units the layer has."""
-        return self._first_weight().shape[next(iter(self.unit_axes.values()))]
+        """How many units a mask of one gate per unit covers."""
+        shape = self._first_weight().shape
+        return math.prod(shape[a] for a in _axes(next(iter(self.unit_axes.values()))))
+
+    def gated_size(self) -> float:
+        """How many weights go when all units go."""
+        weights = (getattr(self, name) for name in self.unit_axes)
+        return sum(float(np.prod(w.shape)) for w in weights if w is not None)
 
     def _first_weight(self) -> Any:
         return getattr(self, next(iter(self.unit_axes)))
-
-    def _masked_size(self) -> float:
-        weights = (getattr(self, name) for name in self.unit_axes)
-        return sum(float(np.prod(w.shape)) for w in weights if w is not None)
 
     @property
     def masks_output(self) -> bool:
@@ -105,10 +115,15 @@ class MaskedLayer(keras.layers.Layer):
             name = next(iter(self.unit_axes))
             return [(getattr(self, name), multiply(getattr(self, name), mask))]
         return [
-            (weight, multiply(weight, along(mask, axis, len(weight.shape))))
-            for name, axis in self.unit_axes.items()
+            (weight, multiply(weight, along(mask, axes, weight.shape)))
+            for name, axes in self.unit_axes.items()
             if (weight := getattr(self, name)) is not None
         ]
+
+    def call(
+        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
+    ) -> Any:
+        return self.call_masked(inputs, gate_mask, training)
 
     def call_masked(
         self, inputs: Any, gate_mask: Any, sampling: Any, /, **parent: Any
@@ -122,7 +137,7 @@ class MaskedLayer(keras.layers.Layer):
         outputs = call_with(self, replacements, super().call, inputs, **parent)
         if self.masks_output:
             axis = self.output_unit_axis()
-            outputs = multiply(outputs, along(gate_mask, axis, len(outputs.shape)))
+            outputs = multiply(outputs, along(gate_mask, axis, outputs.shape))
         return outputs
 
     def output_unit_axis(self) -> int:
@@ -149,11 +164,16 @@ def _serialize(thing: Any) -> Any:
     return None if thing is None else keras.saving.serialize_keras_object(thing)
 
 
-def along(mask: Any, axis: int, rank: int) -> Any:
-    """Reshape a vector so that it broadcasts along `axis` of `rank` axes."""
-    shape = [1] * rank
-    shape[axis] = -1
-    return ops.reshape(mask, shape)
+def along(mask: Any, axes: int | tuple[int, ...], shape: Any) -> Any:
+    """Reshape a vector so that it fills `axes` of a tensor of `shape`."""
+    target = [1] * len(shape)
+    for axis in _axes(axes):
+        target[axis] = shape[axis]
+    return ops.reshape(mask, target)
+
+
+def _axes(axes: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (axes,) if isinstance(axes, int) else axes
 
 
 def multiply(tensor: Any, mask: Any) -> Any:

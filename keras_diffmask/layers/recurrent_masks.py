@@ -99,13 +99,14 @@ def masked_lstm_weights(cell: Any, input_mask: Any, hidden_mask: Any) -> list:
     pairs = []
     if hidden_mask is not None:
         columns = ops.tile(hidden_mask, (4,))
-        rows = along(hidden_mask, 0, 2)
-        pairs.append((recurrent, multiply(recurrent, rows * along(columns, 1, 2))))
+        both = along(hidden_mask, 0, recurrent.shape)
+        both = both * along(columns, 1, recurrent.shape)
+        pairs.append((recurrent, multiply(recurrent, both)))
         if bias is not None:
             pairs.append((bias, multiply(bias, columns)))
-        kernel = multiply(kernel, along(columns, 1, 2))
+        kernel = multiply(kernel, along(columns, 1, kernel.shape))
     if input_mask is not None:
-        kernel = multiply(kernel, along(input_mask, 0, 2))
+        kernel = multiply(kernel, along(input_mask, 0, kernel.shape))
     if kernel is not cell.kernel:
         pairs.append((cell.kernel, kernel))
     return pairs
