@@ -193,6 +193,11 @@ def pull_state(model: keras.Model) -> None:
         model.jax_state_sync()
 
 
+def takes_training(layer: Any) -> bool:
+    """Whether a layer's `call` has an argument `training`."""
+    return bool(getattr(layer, "_call_has_training_arg", False))
+
+
 def has_mask(tensor: Any) -> bool:
     """Whether a symbolic tensor carries a mask, as behind `Masking`."""
     return isinstance(tensor, keras.KerasTensor) and get_keras_mask(tensor) is not None

@@ -88,6 +88,14 @@ def clone(layer: Any) -> Any:
         return type(layer).from_config(layer.get_config())
 
 
+def renamed(layer: Any, name: str) -> Any:
+    """A new layer of the same class and configuration under another name."""
+    if not isinstance(layer, keras.layers.Layer):
+        return clone(layer)
+    with keras_internals.trusting():
+        return type(layer).from_config({**layer.get_config(), "name": name})
+
+
 def arrays(layer: Any) -> list[np.ndarray]:
     """The layer's weights as NumPy arrays; [] for an operation without any."""
     return layer.get_weights() if hasattr(layer, "get_weights") else []

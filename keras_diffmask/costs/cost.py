@@ -14,7 +14,8 @@ class Cost:
     Each of the three counts what stays along one axis of a weight (the depth
     is 1 but for an attention head's width): a constant, plus for each gate
     the number of its open units times how often each of them occurs there (49
-    times behind the Flatten of a 7 x 7 map). Gate values are independent, with mean v, so the expectation is
+    times behind the Flatten of a 7 x 7 map). Gate values are independent,
+    with mean v, so the expectation is
 
         E[cost] = sum_t f_t r_t(v) c_t(v) d_t(v) + sum_g e_g sum_i v_gi (1 - v_gi)
 

@@ -12,6 +12,7 @@ from keras_diffmask.graph import rules as rules
 from keras_diffmask.graph.axes import spread
 from keras_diffmask.graph.rule import Rule, Step, Term, rule_for
 from keras_diffmask.graph.units import UnitTable
+from keras_diffmask.inline import inlined
 
 
 class _Barrier(Rule):
@@ -76,7 +77,7 @@ def trace(model: keras.Model) -> ChannelGraph:
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, or not Keras 3.
     """
-    model = keras_internals.as_functional(model)
+    model = inlined(model)
     units = UnitTable()
     ids: dict[int, np.ndarray] = {}
     steps: list[Step] = []
@@ -130,7 +131,7 @@ def _checked(step: Step, outputs: Any) -> list[np.ndarray]:
             f"{kind}.trace to return, for layer {step.name!r}, one array of ids per "
             f"output that broadcasts against {[tuple(shape) for shape in wanted]}",
             f"arrays of shapes {given}",
-            "Return ids shaped like the outputs, with 1 where all positions share them.",
+            "Return ids shaped like the outputs, 1 where all positions share them.",
         )
     return list(outputs)
 

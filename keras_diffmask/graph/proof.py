@@ -133,19 +133,32 @@ def _live(graph: ChannelGraph, cut_inputs: set[tuple[int, int]]) -> list[Step]:
 
 def _explain_what_stays(proof: Proof, removal: Removal) -> None:
     """Give every unit that is closed somewhere, and stays, its reason."""
-    graph, root = proof.graph, removal.root
+    found: dict[int, str] = {}
     for step in proof.live:
+        opened = _opened(proof, step)
         for index, ids in enumerate(step.inputs):
             if (id(step), index) in proof.cut_inputs:
                 continue
             value = np.broadcast_to(proof.value(step, index), ids.shape).reshape(-1)
-            units = root[ids.reshape(-1)[~np.isnan(value)]]
-            for unit in np.unique(units[proof.kept[units]]).tolist():
-                if unit in proof.stuck:
-                    continue
-                reason = graph.protected.get(unit) or removal.reason(unit)
-                proof.stuck[unit] = reason or _UNREAD
+            units = removal.root[ids.reshape(-1)]
+            closed = ~np.isnan(value) & proof.kept[units]
+            for unit in np.unique(units[closed]).tolist():
+                found.setdefault(unit, "")
+            if step.rule.merges and opened.size == value.size:
+                for unit in np.unique(units[closed & opened]).tolist():
+                    verb = "adds" if step.rule.sums_inputs else "joins it to"
+                    proof.stuck.setdefault(
+                        unit, f"{step.name} {verb} a channel that is open"
+                    )
+    for unit in found:
+        reason = proof.graph.protected.get(unit) or removal.reason(unit)
+        proof.stuck.setdefault(unit, reason or _TIED)
 
 
-#: No reader holds it: it is tied to what does not belong to any layer.
-_UNREAD = "it is tied to a channel that stays"
+def _opened(proof: Proof, step: Step) -> np.ndarray:
+    """Bool per channel of the first output: whether it varies."""
+    value = proof.constants.get(id(step.call.outputs[0]))
+    return np.zeros(0, bool) if value is None else np.isnan(value).reshape(-1)
+
+
+_TIED = "it is tied to a channel that stays"

@@ -11,6 +11,10 @@ from keras_diffmask.layers.masked import MaskedLayer
 class _Same(keras.layers.Layer):
     """The Keras parent: `Layer` itself has no `call` to be masked."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
     def call(self, inputs: Any) -> Any:
         return inputs
 
@@ -35,7 +39,8 @@ class ChannelMask(MaskedLayer, _Same):
 
     Call arguments:
         inputs: tensor.
-        gate_mask: mask of shape `(channels,)` from a shared `Gate`, or None.
+        gate_mask: mask of shape `(channels,)` from a shared `Gate`, or one that
+            broadcasts against the input where channels lie elsewhere, or None.
         training: bool; True samples the own gate.
 
     Input shape:

@@ -165,7 +165,12 @@ def _serialize(thing: Any) -> Any:
 
 
 def along(mask: Any, axes: int | tuple[int, ...], shape: Any) -> Any:
-    """Reshape a vector so that it fills `axes` of a tensor of `shape`."""
+    """Reshape a vector so that it fills `axes` of a tensor of `shape`.
+
+    A mask that has the tensor's rank is shaped already.
+    """
+    if len(mask.shape) == len(shape) > 1:
+        return mask
     target = [1] * len(shape)
     for axis in _axes(axes):
         target[axis] = shape[axis]

@@ -11,6 +11,7 @@ from keras_diffmask import keras_internals, rebuild
 from keras_diffmask.budget import BudgetController
 from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.gate import Gate
+from keras_diffmask.inline import inlined
 from keras_diffmask.keras_internals import Call
 from keras_diffmask.layers import MaskedLSTM, MaskedLSTMCell
 from keras_diffmask.layers.masked import MaskedLayer
@@ -142,7 +143,7 @@ def bake(model: keras.Model) -> keras.Model:
     Returns:
         A Functional model of stock Keras layers with the same layer names.
     """
-    source = keras_internals.as_functional(model)
+    source = inlined(model)
     stocks: dict[int, Stock] = {}
     rebuilder = rebuild.Rebuilder(
         source,
@@ -173,6 +174,9 @@ def bake(model: keras.Model) -> keras.Model:
 
 def _scaled(outputs: Any, scale: np.ndarray, layer: Any, name: str) -> Any:
     axis = layer.output_unit_axis() % len(outputs.shape)
-    scale = scale.reshape((-1,) + (1,) * (len(outputs.shape) - 1 - axis))
+    # Without the batch, if it was shaped to multiply the whole tensor.
+    scale = scale[0] if scale.ndim > 1 else scale
+    if scale.ndim == 1 and len(outputs.shape) > 2:
+        scale = scale.reshape((-1,) + (1,) * (len(outputs.shape) - 1 - axis))
     dtype = layer.dtype_policy
     return keras.layers.Rescaling(scale, name=name, dtype=dtype)(outputs)

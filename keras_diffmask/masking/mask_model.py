@@ -4,11 +4,12 @@ from typing import Any
 
 import keras
 
-from keras_diffmask import estimators, granularity, keras_internals, rebuild
+from keras_diffmask import estimators, granularity, rebuild
 from keras_diffmask import regularizers as regularizers_module
 from keras_diffmask.budget import Budget
 from keras_diffmask.errors import BudgetError
 from keras_diffmask.graph import trace
+from keras_diffmask.inline import inlined
 from keras_diffmask.masking.by_channel import ChannelMasker
 from keras_diffmask.masking.by_weight import WeightMasker
 from keras_diffmask.masking.masked_model import MaskedModel
@@ -62,7 +63,7 @@ def mask_model(
     >>> [gate.units for gate in kd.gates(masked)]
     [8]
     """
-    source = keras_internals.as_functional(model)
+    source = inlined(model)
     rebuild.require_finite(source)
     estimator = estimators.get(estimator)
     level = _granularity(granularity)

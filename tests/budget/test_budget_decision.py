@@ -28,13 +28,12 @@ def _residual() -> keras.Model:
 def _costs() -> tuple[list[Cost], list[int], list[int]]:
     graph = trace(_residual())
     placement = place(graph)
-    sizes = [len(group.roots) for group in placement.groups]
-    gate_of = placement.gate_of_unit()
+    sizes = placement.sizes
     costs = [
-        gated_cost(name, graph, gate_of, len(sizes), placement.branches)
+        gated_cost(name, graph, placement.gate_of, sizes, placement.branches)
         for name in NAMES
     ]
-    return costs, sizes, [group.min_keep for group in placement.groups]
+    return costs, sizes, placement.min_keep
 
 
 COSTS, SIZES, MIN_KEEP = _costs()

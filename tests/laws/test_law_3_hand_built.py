@@ -102,14 +102,12 @@ def test_last_unit_has_its_reason() -> None:
     assert export.strip(model).get_layer("all").units == 1
 
 
-@pytest.mark.parametrize("kind", ["bidirectional", "nested", "stacked_cells"])
+@pytest.mark.parametrize("kind", ["bidirectional", "stacked_cells"])
 def test_wrapped_masked_layer_is_refused_by_name(kind: str) -> None:
     """Copied as it is, it would carry the library into a stock model."""
     inputs = keras.Input((5, 4))
     if kind == "bidirectional":
         x = keras.layers.Bidirectional(masked.MaskedLSTM(4, name="inside"))(inputs)
-    elif kind == "nested":
-        x = keras.Sequential([keras.Input((5, 4)), masked.MaskedDense(4)])(inputs)
     else:
         cells = [masked.MaskedLSTMCell(4), masked.MaskedLSTMCell(4)]
         x = keras.layers.RNN(cells)(inputs)

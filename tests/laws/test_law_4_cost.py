@@ -25,10 +25,9 @@ def _costs(model: keras.Model) -> tuple[dict[str, Cost], list[int]]:
     """The costs that a budget on this model would hold, and the gates' sizes."""
     graph = trace(model)
     placement = place(graph)
-    sizes = [len(group.roots) for group in placement.groups]
-    gate_of = placement.gate_of_unit()
+    sizes = placement.sizes
     costs = {
-        name: gated_cost(name, graph, gate_of, len(sizes), placement.branches)
+        name: gated_cost(name, graph, placement.gate_of, sizes, placement.branches)
         for name in NAMES
     }
     return costs, sizes

@@ -95,7 +95,7 @@ def input_used_twice() -> keras.Model:
 
 @entry(VECTOR)
 def nested() -> keras.Model:
-    """A model inside of a model is left as it is."""
+    """The layers of a model inside of a model become layers of the outer one."""
     inner = keras.Input((8,))
     part = keras.Model(inner, layers.Dense(8, activation="relu")(inner), name="part")
     x = inputs = keras.Input(VECTOR)
@@ -106,7 +106,7 @@ def nested() -> keras.Model:
 
 @entry(VECTOR)
 def three_way_add() -> keras.Model:
-    """Operators of keras.ops are barriers; layers round them go on."""
+    """An operator of keras.ops in the middle."""
     inputs = keras.Input(VECTOR)
     x = layers.Dense(8, activation="relu")(inputs)
     ways = [x, layers.Dense(8, activation="tanh")(x), layers.Dense(8)(x)]

@@ -29,16 +29,16 @@ class EinsumDenseRule(Rule):
             step.memo["axes"] = einsum.parse(step.layer.equation, rank)
         return step.memo["axes"]
 
-    def _read_axis(self, step: Step) -> int | None:
-        """The kernel's axis along which input channels lie."""
+    def _read_axis(self, step: Step) -> int:
+        """The kernel's axis along which input channels lie, -1 where none is."""
         along = channel_axis(step.inputs[0]) + 1
-        return dict(self._axes(step).contracted).get(along)
+        return dict(self._axes(step).contracted).get(along, -1)
 
     def _barrier(self, step: Step) -> str | None:
         layer = step.layer
         if weights.is_altered(layer):
             return f"{step.name} is quantized or has LoRA weights"
-        if self._read_axis(step) is None:
+        if self._read_axis(step) < 0:
             return f"{step.name} does not sum over the axis that holds channels"
         if not self._axes(step).written:
             return f"{step.name} writes no axis of its own"

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.saving import serialize_keras_object
 
 from keras_diffmask.graph import activations
 from keras_diffmask.graph.axes import on_last_axis
@@ -98,18 +99,20 @@ class RescalingRule(Channelwise):
 
     def _arrays(self, step: Step) -> tuple[np.ndarray, np.ndarray]:
         rank = step.inputs[0].ndim
-        return tuple(
+        scale, offset = (
             np.asarray(value, np.float64).reshape(
                 (1,) * (rank - np.ndim(value)) + np.shape(value)
             )
             for value in (step.layer.scale, step.layer.offset)
         )
+        return scale, offset
 
     def _fits(self, step: Step) -> bool:
         ids = step.inputs[0]
         if max(np.ndim(step.layer.scale), np.ndim(step.layer.offset)) > ids.ndim:
             return False
-        along = zip(*(array.shape for array in self._arrays(step)), ids.shape)
+        shapes = [array.shape for array in self._arrays(step)]
+        along = zip(*shapes, ids.shape, strict=True)
         return all(max(a, b) in (1, size) for a, b, size in along)
 
     def trace(self, step: Step) -> list[np.ndarray]:
@@ -135,12 +138,14 @@ class RescalingRule(Channelwise):
             value = np.asarray(getattr(step.layer, name))
             if value.size > 1:
                 axis = int(np.argmax(value.shape))
-                config[name] = np.compress(stays.reshape(-1), value, axis=axis)
+                left = np.compress(stays.reshape(-1), value, axis=axis)
+                # An array: Keras reads a list through float32 in any model.
+                config[name] = serialize_keras_object(left)
         return config, {}
 
     def vanishes(self, step: Step, cut: Cut) -> bool:
-        # What masks only, and only what is gone, is not needed any more.
-        if not self._fits(step):
+        # Only where an array shrank: a user's own Rescaling(1.0) stays.
+        if not self._fits(step) or np.ndim(step.layer.scale) == 0:
             return False
         stays = cut.along(step.inputs[0])
         scale, offset = (

@@ -1,10 +1,11 @@
 """Operators of keras.ops that act on each entry: `x + y`, `2 * x`, `ops.relu(x)`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from keras_diffmask.graph.rule import Rule, Step, register
+from keras_diffmask.graph.rule import Cut, Rule, Step, register
 from keras_diffmask.graph.rules.merge import (
     AddRule,
     MaximumRule,
@@ -66,6 +67,11 @@ class _BinaryRule(Rule):
     layer_rule: type[MergeRule]
     merges = True
 
+    def perform(
+        self, step: Step, cut: Cut, call: Callable, args: tuple, kwargs: dict
+    ) -> Any:
+        return self._rule(step).perform(step, cut, call, args, kwargs)
+
     def _rule(self, step: Step) -> Rule:
         several = len(step.call.inputs) > 1
         return _MERGING[self.layer_rule] if several else _POINTWISE
@@ -96,7 +102,7 @@ class _Divide(MergeRule):
         return False
 
 
-_MERGING = {
+_MERGING: dict[type[MergeRule], MergeRule] = {
     rule: rule()
     for rule in (
         AddRule,
@@ -110,7 +116,11 @@ _MERGING = {
 
 
 def _binary(rule: type[MergeRule], *names: str) -> None:
-    members: dict[str, Any] = {"layer_rule": rule}
+    members: dict[str, Any] = {
+        "layer_rule": rule,
+        "absorbs": rule.absorbs,
+        "sums_inputs": rule.sums_inputs,
+    }
     register(*operation_classes(*names))(
         type(f"{rule.__name__}Operator", (_BinaryRule,), members)
     )
@@ -122,4 +132,3 @@ _binary(MaximumRule, "Maximum")
 _binary(MinimumRule, "Minimum")
 _binary(MultiplyRule, "Multiply")
 _binary(_Divide, "Divide", "TrueDivide", "Power", "Mod", "FloorDivide")
-

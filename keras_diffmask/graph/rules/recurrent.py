@@ -187,7 +187,10 @@ class RecurrentRule(Rule):
             return {}, {}
         stays = cut.along(step.outputs[0])
         left = shrunk_cell(step.layer, cut.rows, stays, cut.constants[0].reshape(-1))
-        changes = {"units": int(stays.sum()), "use_bias": "bias" in left}
+        changes: dict[str, Any] = {
+            "units": int(stays.sum()),
+            "use_bias": "bias" in left,
+        }
         if type(step.layer) is keras.layers.RNN:
             cell = step.layer.get_config()["cell"]
             changes = {"cell": {**cell, "config": {**cell["config"], **changes}}}

@@ -32,20 +32,17 @@ class _ReshapeRule(Rule):
             return None
         return tuple(pair[0]), tuple(pair[1])
 
-    def _moved(self, step: Step, array: np.ndarray) -> np.ndarray:
-        shapes = self._movable(step)
-        assert shapes is not None
-        return np.broadcast_to(array, shapes[0]).reshape(shapes[1])
-
     def trace(self, step: Step) -> list[np.ndarray]:
-        if self._movable(step) is None:
+        shapes = self._movable(step)
+        if shapes is None:
             return step.bar(f"{step.name} reshapes axes of unknown size or order")
-        return [settle(step.units, self._moved(step, step.inputs[0]))]
+        return [settle(step.units, _moved(shapes, step.inputs[0]))]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        if self._movable(step) is None:
+        shapes = self._movable(step)
+        if shapes is None:
             return super().constants(step, inputs)
-        return [_agreed(self._moved(step, inputs[0]), step.outputs[0].shape)]
+        return [_agreed(_moved(shapes, inputs[0]), step.outputs[0].shape)]
 
     def _target(self, step: Step, cut: Cut) -> tuple[int, ...]:
         """The shape without the batch once the channels are cut."""
@@ -128,6 +125,14 @@ class TransposeRule(_TransposeRule):
 @register(*operation_classes("ExpandDims", "Squeeze"))
 class AxisOfOneRule(_ReshapeRule):
     """An axis of length 1 more or less."""
+
+
+_Shape = tuple[int, ...]
+
+
+def _moved(shapes: tuple[_Shape, _Shape], array: np.ndarray) -> np.ndarray:
+    before, after = shapes
+    return np.broadcast_to(array, before).reshape(after)
 
 
 def _agreed(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

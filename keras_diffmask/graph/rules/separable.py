@@ -81,7 +81,7 @@ class SeparableRule(KernelRule):
 
 @register(keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 class DepthwiseRule(Rule):
-    """One kernel per input channel: `depth_multiplier` channels live and die with it."""
+    """One kernel per input channel, with which `depth_multiplier` channels go."""
 
     def barrier(self, step: Step) -> str | None:
         if not on_last_axis(step.inputs[0]):

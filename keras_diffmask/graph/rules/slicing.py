@@ -48,9 +48,7 @@ class GetItemRule(Rule):
         )
         return key[1:] if plain and key[0] == slice(None) else None
 
-    def _taken(self, step: Step, array: np.ndarray) -> np.ndarray:
-        key = self._key(step)
-        assert key is not None
+    def _taken(self, step: Step, key: tuple, array: np.ndarray) -> np.ndarray:
         axis = channel_axis(step.inputs[0])
         # Along other axes the ids have one entry for all positions.
         own = [
@@ -60,14 +58,16 @@ class GetItemRule(Rule):
         return array[tuple(own)]
 
     def trace(self, step: Step) -> list[np.ndarray]:
-        if self._key(step) is None:
+        key = self._key(step)
+        if key is None:
             return step.bar(f"{step.name} takes more than slices of its axes")
-        return [self._taken(step, step.inputs[0])]
+        return [self._taken(step, key, step.inputs[0])]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        if self._key(step) is None:
+        key = self._key(step)
+        if key is None:
             return super().constants(step, inputs)
-        return [self._taken(step, inputs[0])]
+        return [self._taken(step, key, inputs[0])]
 
     def perform(
         self, step: Step, cut: Cut, call: Callable, args: tuple, kwargs: dict
@@ -120,8 +120,7 @@ class SplitRule(Rule):
         if stays.all() or axis != channel_axis(ids):
             return call(*args, **kwargs)
         place_after = np.cumsum(stays) - 1
-        parts = self._parts(step, np.arange(stays.size).reshape(ids.shape))
-        assert parts is not None
+        parts = self._parts(step, np.arange(stays.size).reshape(ids.shape)) or []
         places = [part.reshape(-1) for part in parts]
         return [
             pick(args[0], place_after[part[stays[part]]], axis + 1) for part in places

@@ -228,7 +228,10 @@ class BidirectionalRule(RecurrentRule):
         pairs = zip(("layer", "backward_layer"), self._layers(step), strict=True)
         for name, layer in pairs:
             weights = shrunk_cell(layer, cut.rows, stays, constants)
-            more = {"units": int(stays.sum()), "use_bias": "bias" in weights}
+            more: dict[str, Any] = {
+                "units": int(stays.sum()),
+                "use_bias": "bias" in weights,
+            }
             inner = config[name]["config"]
             if type(layer) is keras.layers.RNN:
                 cell = inner["cell"]
