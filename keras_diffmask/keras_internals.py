@@ -171,6 +171,15 @@ def flatten_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(model._flatten_layers(include_self=False, recursive=True))
 
 
+def mask_of(tensor: Any) -> Any:
+    """The mask of samples or time steps that Keras attached to a tensor, or None.
+
+    Keras fills the argument `mask` of a call with it, but only where the call
+    has one tensor argument: a `gate_mask` is a second.
+    """
+    return getattr(tensor, "_keras_mask", None)
+
+
 def in_training_call(layer: keras.layers.Layer) -> bool:
     """Whether the outermost call in progress runs in training mode."""
     return bool(layer._get_call_context().training)

@@ -11,6 +11,10 @@ from keras_diffmask.layers.masked import MaskedLayer
 class _Same(keras.layers.Layer):
     """The Keras parent: `Layer` itself has no `call` to be masked."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True  # time steps are none of its channels
+
     def call(self, inputs: Any) -> Any:
         return inputs
 

@@ -120,6 +120,7 @@ EXAMPLES: dict[type[keras.layers.Layer], tuple[Example, ...]] = {
         Example("no_center", _IMAGE, {"center": False}),
         Example("neither", _IMAGE, {"scale": False, "center": False}),
         Example("first_axis", _IMAGE, {"axis": 1}, 1),
+        Example("steps", _STEPS),
     ),
     layers.MaskedLayerNormalization: (
         Example("sequence", (4, 5)),
@@ -164,5 +165,9 @@ EXAMPLES: dict[type[keras.layers.Layer], tuple[Example, ...]] = {
         _heads("image", (3, 2, 4), attention_axes=(1, 2)),
         _heads("gated_output", use_gate=True),
     ),
-    layers.ChannelMask: (Example("image", _IMAGE), Example("vector", (3,))),
+    layers.ChannelMask: (
+        Example("image", _IMAGE),
+        Example("vector", (3,)),
+        Example("steps", _STEPS),
+    ),
 }
