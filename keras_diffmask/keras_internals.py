@@ -17,7 +17,6 @@ from keras.src.applications.convnext import StochasticDepth as StochasticDepth
 from keras.src.applications.inception_resnet_v2 import (
     CustomScaleLayer as CustomScaleLayer,
 )
-from keras.src.backend.common.masking import get_keras_mask
 from keras.src.saving import serialization_lib
 
 from keras_diffmask.errors import UnsupportedModelError
@@ -29,15 +28,18 @@ class Call:
 
     Attributes:
         operation: the Keras layer or operation that was called.
-        inputs: the symbolic tensors it took, flattened.
+        inputs: the symbolic tensors it took, flattened, masks left out.
         outputs: the symbolic tensors it gave, flattened.
         arguments: Keras' record of positional and keyword arguments.
+        masks: the masks of time steps that it took. Behind `Masking` Keras
+            computes them by operators of the graph and passes them on.
     """
 
     operation: Any
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
     arguments: Any
+    masks: tuple[Any, ...] = ()
 
 
 def is_functional(model: Any) -> bool:
@@ -113,11 +115,17 @@ def calls(model: keras.Model) -> Iterator[Call]:
     by_depth = model._nodes_by_depth
     for depth in sorted(by_depth, reverse=True):
         for node in by_depth[depth]:
+            given = node.arguments.kwargs
+            masks = tree.flatten([v for k, v in given.items() if k.endswith("mask")])
+            masks = [x for x in masks if isinstance(x, keras.KerasTensor)]
+            known = {id(mask) for mask in masks}
+            inputs = [x for x in node.input_tensors if id(x) not in known]
             yield Call(
                 node.operation,
-                tuple(node.input_tensors),
+                tuple(inputs),
                 tuple(node.outputs),
                 node.arguments,
+                tuple(masks),
             )
 
 
@@ -179,6 +187,15 @@ def flatten_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(model._flatten_layers(include_self=False, recursive=True))
 
 
+def mask_of(tensor: Any) -> Any:
+    """The mask of samples or time steps that Keras attached to a tensor, or None.
+
+    Keras fills the argument `mask` of a call with it, but only where the call
+    has one tensor argument: a `gate_mask` is a second.
+    """
+    return getattr(tensor, "_keras_mask", None)
+
+
 def in_training_call(layer: keras.layers.Layer) -> bool:
     """Whether the outermost call in progress runs in training mode."""
     return bool(layer._get_call_context().training)
@@ -196,11 +213,6 @@ def pull_state(model: keras.Model) -> None:
 def takes_training(layer: Any) -> bool:
     """Whether a layer's `call` has an argument `training`."""
     return bool(getattr(layer, "_call_has_training_arg", False))
-
-
-def has_mask(tensor: Any) -> bool:
-    """Whether a symbolic tensor carries a mask, as behind `Masking`."""
-    return isinstance(tensor, keras.KerasTensor) and get_keras_mask(tensor) is not None
 
 
 def operation_classes(*names: str) -> tuple[type, ...]:

@@ -92,7 +92,7 @@ def trace(model: keras.Model) -> ChannelGraph:
         step.outputs = _checked(step, rule.trace(step))
         for tensor, out in zip(call.outputs, step.outputs, strict=True):
             ids[id(tensor)] = out
-        for tensor in call.inputs:
+        for tensor in (*call.inputs, *call.masks):
             consumers.setdefault(id(tensor), []).append(step)
         steps.append(step)
     _tie_repeated_calls(steps, units)

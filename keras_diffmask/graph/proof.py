@@ -125,6 +125,7 @@ def _live(graph: ChannelGraph, cut_inputs: set[tuple[int, int]]) -> list[Step]:
         if not any(id(tensor) in wanted for tensor in step.call.outputs):
             continue
         live.append(step)
+        wanted.update(id(mask) for mask in step.call.masks)
         for index, tensor in enumerate(step.call.inputs):
             if (id(step), index) not in cut_inputs:
                 wanted.add(id(tensor))

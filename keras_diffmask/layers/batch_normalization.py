@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_diffmask import granularity
+from keras_diffmask.keras_internals import mask_of
 from keras_diffmask.layers.masked import MaskedLayer
 
 
@@ -73,6 +74,8 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):
         training: bool | None = None,
         mask: Any = None,
     ) -> Any:
+        if mask is None:
+            mask = mask_of(inputs)
         return self.call_masked(
             inputs, gate_mask, training, training=training, mask=mask
         )

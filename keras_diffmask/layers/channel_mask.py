@@ -13,7 +13,7 @@ class _Same(keras.layers.Layer):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
+        self.supports_masking = True  # time steps are none of its channels
 
     def call(self, inputs: Any) -> Any:
         return inputs

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_diffmask.keras_internals import mask_of
 from keras_diffmask.layers.recurrent_masks import (
     RecurrentGates,
     mask_states,
@@ -78,6 +79,8 @@ class MaskedLSTM(RecurrentGates, keras.layers.LSTM):
         input_mask = own[0] if input_gate_mask is None else input_gate_mask
         hidden_mask = own[1] if gate_mask is None else gate_mask
         if initial_state is None:
+            # With tensors of its own as states Keras finds no mask either.
+            mask = mask_of(sequences) if mask is None else mask
             initial_state = self._first_states(ops.shape(sequences)[0])
         return call_with(
             self,

@@ -1,11 +1,11 @@
 """What the laws range over: every estimator, layer and granularity there is.
 
-The tables hold only what no registry can know: how an example of each layer is
-made. `test_registries_are_covered` fails for a layer without an example.
+The tables hold only what no registry can know, such as how an example of each
+layer is made (in `masked_examples`).
 """
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_diffmask import Gate, estimators, layers
 from keras_diffmask.keras_internals import flatten_layers
+from tests.laws.masked_examples import EXAMPLES, Example
 
 #: Registry name -> arguments beside the defaults that have laws of their own.
 ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -44,60 +45,33 @@ def make_estimator(key: str, **more: Any) -> estimators.Estimator:
     return estimators.ALL_OBJECTS[name](**{**arguments, **more})
 
 
-@dataclass(frozen=True)
-class Example:
-    """A layer's arguments and the shape of one sample that it takes."""
+@keras.saving.register_keras_serializable("keras_diffmask_tests")
+class SelfAttention(keras.layers.Layer):
+    """Calls an attention on one tensor: the laws run layers of one input."""
 
-    label: str
-    shape: tuple[int, ...]
-    arguments: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, attention: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.attention = attention
 
+    def build(self, shape: Any) -> None:
+        if not self.attention.built:  # loading has built it
+            self.attention.build(shape, shape)
 
-_IMAGE, _SEQUENCE = (6, 5, 3), (5, 3)
-_CONV = {"filters": 4, "kernel_size": 3}
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        outputs = self.attention(inputs, inputs, training=training)
+        return keras.ops.cast(outputs, self.compute_dtype)
 
-#: Layer -> examples; the first is the one that the slower laws use.
-EXAMPLES: dict[type[keras.layers.Layer], tuple[Example, ...]] = {
-    layers.MaskedDense: (
-        Example("relu", (3,), {"units": 5, "activation": "relu"}),
-        Example("sigmoid", (3,), {"units": 5, "activation": "sigmoid"}),
-        Example("softplus", (3,), {"units": 5, "activation": "softplus"}),
-        Example("no_bias", (4, 3), {"units": 5, "use_bias": False}),
-    ),
-    layers.MaskedConv2D: (
-        Example("relu", _IMAGE, {**_CONV, "padding": "same", "activation": "relu"}),
-        Example("sigmoid", _IMAGE, {**_CONV, "activation": "sigmoid"}),
-        Example("strides", _IMAGE, {**_CONV, "filters": 6, "strides": 2, "groups": 3}),
-        Example("no_bias", _IMAGE, {**_CONV, "use_bias": False}),
-    ),
-    layers.MaskedBatchNormalization: (
-        Example("image", _IMAGE),
-        Example("no_scale", _IMAGE, {"scale": False}),
-        Example("no_center", _IMAGE, {"center": False}),
-        Example("first_axis", _IMAGE, {"axis": 1}),
-    ),
-    layers.MaskedLSTMCell: (
-        Example("cell", _SEQUENCE, {"units": 4}),
-        Example("no_bias", _SEQUENCE, {"units": 4, "use_bias": False}),
-    ),
-    layers.MaskedLSTM: (
-        Example("sequences", _SEQUENCE, {"units": 4, "return_sequences": True}),
-        Example("last", _SEQUENCE, {"units": 4}),
-        Example("backwards", _SEQUENCE, {"units": 4, "go_backwards": True}),
-        Example("dropout", _SEQUENCE, {"units": 4, "dropout": 0.3}),
-        Example(
-            "recurrent_dropout",
-            _SEQUENCE,
-            {"units": 4, "recurrent_dropout": 0.3, "return_sequences": True},
-        ),
-        Example(
-            "unrolled",
-            _SEQUENCE,
-            {"units": 4, "unroll": True, "return_sequences": True},
-        ),
-    ),
-    layers.ChannelMask: (Example("image", _IMAGE), Example("vector", (3,))),
-}
+    def compute_output_shape(self, shape: Any) -> Any:
+        return self.attention.compute_output_shape(shape, shape)
+
+    def get_config(self) -> dict[str, Any]:
+        attention = keras.saving.serialize_keras_object(self.attention)
+        return {**super().get_config(), "attention": attention}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        attention = keras.saving.deserialize_keras_object(config.pop("attention"))
+        return cls(attention, **config)
 
 
 @dataclass(frozen=True)
@@ -147,11 +121,19 @@ class Case:
             return keras.layers.Identity(**more)
         return self._wrap(stock(**{**self.example.arguments, **more}), more)
 
+    def wrapper(self, layer: Any) -> tuple[Any, dict[str, Any]]:
+        """What runs the layer on one input: a class and arguments, or None."""
+        if self.is_cell:
+            return keras.layers.RNN, {"cell": layer, "return_sequences": True}
+        if isinstance(layer, keras.layers.MultiHeadAttention):
+            return SelfAttention, {"attention": layer}
+        return None, {}
+
     def _wrap(self, layer: Any, more: dict[str, Any]) -> Any:
-        if not self.is_cell:
+        wrapper, arguments = self.wrapper(layer)
+        if wrapper is None:
             return layer
-        dtype = {k: more[k] for k in ("dtype",) if k in more}
-        return keras.layers.RNN(layer, return_sequences=True, **dtype)
+        return wrapper(**arguments, **{k: more[k] for k in ("dtype",) if k in more})
 
     def inputs(self, seed: int = 0, batch: int = 8) -> np.ndarray:
         rng = np.random.default_rng(seed)
@@ -160,10 +142,6 @@ class Case:
     def model(self, layer: Any) -> keras.Model:
         x = keras.Input(self.example.shape)
         return keras.Model(x, layer(x))
-
-    def unit_axis(self) -> int:
-        """The output's axis that the gates' units lie along."""
-        return self.example.arguments.get("axis", -1)
 
 
 def cases(first_only: bool = False) -> list[Case]:
@@ -178,7 +156,11 @@ def cases(first_only: bool = False) -> list[Case]:
 
 CASES = cases()
 FIRST_CASES = cases(first_only=True)
-UNIT_CASES = [case for case in CASES if case.granularity == "channel"]
+UNIT_CASES = [
+    case
+    for case in CASES
+    if case.granularity == "channel" and case.example.unit_axis is not None
+]
 
 
 def branches(cases_and_layers: list[tuple[Case, Any]]) -> keras.Model:

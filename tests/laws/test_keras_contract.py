@@ -47,14 +47,10 @@ def _expected(case: Case, plain: Any) -> dict[str, int]:
 def test_layer_keeps_the_keras_contract(case: Case, key: str) -> None:
     plain, shape = case.plain(), (2, *case.example.shape)
     plain(np.zeros(shape, "float32"))
-    if case.is_cell:
-        # A bare cell takes states, which the contract cannot make up.
-        masked = case.bare(make_estimator(key), gate_regularizer=L0(0.1))
-        layer_class, arguments = (
-            keras.layers.RNN,
-            {"cell": masked, "return_sequences": True},
-        )
-    else:
+    masked = case.bare(make_estimator(key), gate_regularizer=L0(0.1))
+    # A bare cell takes states, which the contract cannot make up.
+    layer_class, arguments = case.wrapper(masked)
+    if layer_class is None:
         layer_class = case.layer_class
         arguments = {
             **case.example.arguments,

@@ -10,7 +10,6 @@ from keras_diffmask import layers
 from tests.laws.masked_cases import (
     CASES,
     ESTIMATORS,
-    EXAMPLES,
     FIRST_CASES,
     Case,
     array,
@@ -22,6 +21,7 @@ from tests.laws.masked_cases import (
     randomize,
     run,
 )
+from tests.laws.masked_examples import EXAMPLES
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -30,7 +30,7 @@ def test_registries_are_covered() -> None:
     for layer_class in layers.ALL_OBJECTS:
         assert EXAMPLES.get(layer_class), (
             f"Expected an example of {layer_class.__name__} in "
-            "tests/laws/masked_cases.py; received none. Add one line to EXAMPLES."
+            "tests/laws/masked_examples.py; received none. Add one line to EXAMPLES."
         )
 
 

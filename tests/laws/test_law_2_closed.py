@@ -33,7 +33,7 @@ def _built(case: Case, estimator: Any = "hard_concrete") -> tuple[Any, np.ndarra
 
 
 def _by_unit(case: Case, outputs: np.ndarray) -> np.ndarray:
-    return np.moveaxis(outputs, case.unit_axis(), -1)
+    return np.moveaxis(outputs, case.example.unit_axis, -1)
 
 
 def _assert_exactly_closed(case: Case, outputs: np.ndarray, keep: np.ndarray) -> None:
@@ -56,9 +56,7 @@ def test_unit_closed_by_hand_is_exactly_zero(case: Case, training: bool) -> None
 
 
 @pytest.mark.parametrize("key", ESTIMATORS)
-@pytest.mark.parametrize(
-    "case", [c for c in FIRST_CASES if c.granularity == "channel"], ids=str
-)
+@pytest.mark.parametrize("case", [c for c in FIRST_CASES if c in UNIT_CASES], ids=str)
 def test_unit_closed_by_its_logit_is_exactly_zero(case: Case, key: str) -> None:
     layer, x = _built(case, make_estimator(key))
     keep = random_keep(output_gate(layer))
@@ -92,7 +90,8 @@ def test_closed_weight_is_the_plain_layer_with_a_zero_there(case: Case) -> None:
     copy_weights(layer, plain)
     keep = random_keep(output_gate(layer))
     output_gate(layer).set_keep(keep)
-    plain.kernel.assign(array(plain.kernel) * keep)
+    kernel = getattr(plain, next(iter(case.layer_class.unit_axes)))
+    kernel.assign(array(kernel) * keep)
     assert np.array_equal(run(layer, x), run(plain, x))
 
 

@@ -92,7 +92,15 @@ def _members() -> list[tuple[Any, dict[str, Any]]]:
         (layers.MaskedDense(5, estimator=None), {"rank": 1}),
         (layers.MaskedConv2D(5, 2, estimator=None), {"rank": 3}),
         (layers.MaskedLSTM(5, hidden_estimator=None), {"rank": 2}),
+        (layers.MaskedConv1DTranspose(5, 2, estimator=None), {"rank": 2}),
+        (layers.MaskedSeparableConv2D(5, 2, estimator=None), {"rank": 3}),
+        (_einsum(), {"rank": 2}),
     ]
+
+
+def _einsum() -> keras.layers.Layer:
+    equation = "...c,cd->...d"
+    return layers.MaskedEinsumDense(equation, 5, bias_axes="d", estimator=None)
 
 
 def _sharing_model() -> keras.Model:
@@ -108,6 +116,12 @@ def _sharing_model() -> keras.Model:
         outputs.append(layer(of_rank[about["rank"]], gate_mask=mask))
     normal = layers.MaskedBatchNormalization(estimator=None)
     outputs.append(normal(outputs[1], gate_mask=mask))
+    for layer in (
+        layers.MaskedDepthwiseConv2D(2, estimator=None),
+        layers.MaskedGroupNormalization(-1, estimator=None),
+        layers.MaskedLayerNormalization(estimator=None),
+    ):
+        outputs.append(layer(outputs[1] + 1.0, gate_mask=mask))
     outputs.append(layers.ChannelMask(estimator=None)(outputs[0] + 1.0, gate_mask=mask))
     model = keras.Model([x, image, steps], outputs)
     randomize(model)
@@ -135,3 +149,26 @@ def test_gate_shared_by_call_argument_stays_one(trip: Trip, tmp_path: Path) -> N
     for outputs in back(x):  # one gate: all of its members move together
         assert np.all(array(outputs)[..., ~keep] == 0.0)
         assert np.all(np.any(array(outputs)[..., keep].reshape(-1, 3) != 0.0, axis=0))
+
+
+@pytest.mark.parametrize("trip", [lambda m, _: m, *TRIPS.values()], ids=["", *TRIPS])
+def test_gate_shared_by_two_attentions_stays_one(trip: Trip, tmp_path: Path) -> None:
+    x, steps = keras.Input((4, 6)), keras.Input((3, 2))
+    mask, _ = Gate(5, "straight_through", name="shared")(x)
+    first = layers.MaskedMultiHeadAttention(5, 2, estimator=None)
+    second = layers.MaskedMultiHeadAttention(5, 3, estimator=None, dropout=0.1)
+    y = first(x, steps, key=steps, gate_mask=mask, use_causal_mask=True)
+    y, scores = second(y, y, gate_mask=mask, return_attention_scores=True)
+    model = keras.Model([x, steps], [y, scores])
+    randomize(model)
+    (gate,) = gates(model)
+    gate.set_keep(np.array([True, False, False, True, True]))
+    back = trip(model, tmp_path)
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=s).astype("float32") for s in [(2, 4, 6), (2, 3, 2)]]
+    for ours, theirs in zip(model(x), back(x), strict=True):
+        assert np.array_equal(array(ours), array(theirs))
+    (shared,) = gates(back)
+    before = array(back(x)[0])
+    shared.set_keep(np.array([False, True, True, False, True]))
+    assert not np.allclose(before, array(back(x)[0]))

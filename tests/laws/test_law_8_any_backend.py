@@ -91,8 +91,11 @@ def _weights_of_gates(case: Case, layer: Any) -> list[tuple[Any, float]]:
     (gate,) = gates(layer)
     if case.granularity == "weight":
         return [(gate, 1.0)]
+    of_no_unit = ("gate_logits", case.example.ungated or "gate_logits")
     trained = [
-        np.prod(v.shape) for v in layer.trainable_variables if "gate" not in v.path
+        np.prod(v.shape)
+        for v in layer.trainable_variables
+        if not v.path.endswith(of_no_unit)
     ]
     return [(gate, float(sum(trained)) / gate.units if trained else 1.0)]
 

@@ -10,7 +10,6 @@ from keras_diffmask.graph.axes import on_last_axis
 from keras_diffmask.graph.rule import Cut, Hold, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
 from keras_diffmask.graph.rules.normalization import present, vector
-from keras_diffmask.keras_internals import has_mask
 
 
 class _AcrossChannels(Rule):
@@ -91,11 +90,6 @@ class LayerNormalizationRule(_AcrossChannels):
 
     names = ("gamma", "beta")
 
-    def reason(self, step: Step) -> str | None:
-        if has_mask(step.call.inputs[0]):
-            return f"{step.name} carries a mask, which padding would lose"
-        return super().reason(step)
-
     def normalized(self, step: Step, values: np.ndarray) -> np.ndarray:
         centered = values - values.mean()
         scale = np.sqrt(np.mean(centered**2) + step.layer.epsilon)
@@ -124,6 +118,9 @@ class LayerNormalizationRule(_AcrossChannels):
         before = [(0, 0)] * step.inputs[0].ndim + [(0, int((~stays).sum()))]
         wide = call(keras.ops.pad(args[0], before), *args[1:], **kwargs)
         return wide[..., : int(stays.sum())]
+
+    def leak_free(self, step: Step) -> bool:
+        return False
 
 
 @register(keras.layers.RMSNormalization)

@@ -23,7 +23,7 @@ _UNARY = (
     "Relu", "Relu6", "Sigmoid", "SparseSigmoid", "Softplus", "Softsign",
     "SoftShrink", "SparsePlus", "Silu", "Squareplus", "LogSigmoid", "LeakyRelu",
     "HardSigmoid", "HardSilu", "Elu", "Selu", "Gelu", "Celu", "TanhShrink",
-    "HardTanh", "HardShrink", "Threshold", "Erf",
+    "HardTanh", "HardShrink", "Threshold", "Erf", "Isfinite", "LogicalNot",
 )  # fmt: skip
 
 
@@ -92,8 +92,8 @@ class _BinaryRule(Rule):
 _POINTWISE = PointwiseRule()
 
 
-class _Divide(MergeRule):
-    """Of two tensors nothing is said: 0 / 0 is no number."""
+class _Other(MergeRule):
+    """Of two tensors nothing is said: 0 / 0 is no number, and 0 == 0 is not 0."""
 
     def combine(self, values: list[np.ndarray]) -> np.ndarray:
         return np.full(values[0].shape, np.nan)
@@ -110,7 +110,7 @@ _MERGING: dict[type[MergeRule], MergeRule] = {
         MultiplyRule,
         MaximumRule,
         MinimumRule,
-        _Divide,
+        _Other,
     )
 }
 
@@ -131,4 +131,5 @@ _binary(SubtractRule, "Subtract")
 _binary(MaximumRule, "Maximum")
 _binary(MinimumRule, "Minimum")
 _binary(MultiplyRule, "Multiply")
-_binary(_Divide, "Divide", "TrueDivide", "Power", "Mod", "FloorDivide")
+_binary(_Other, "Divide", "TrueDivide", "Power", "Mod", "FloorDivide")
+_binary(_Other, "Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual")

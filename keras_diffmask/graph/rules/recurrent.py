@@ -10,7 +10,6 @@ from keras_diffmask.graph import activations
 from keras_diffmask.graph.axes import on_last_axis, spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
-from keras_diffmask.keras_internals import has_mask
 
 
 class Cell:
@@ -177,8 +176,7 @@ class RecurrentRule(Rule):
         return self._products(step) + [Term(biases, None, step.outputs[0].reshape(-1))]
 
     def takes(self, step: Step, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        if self.reason(step) or has_mask(step.call.inputs[0]):
-            # A gather would lose the mask.
+        if self.reason(step):
             return rows
         return rows & self.needed(step, 0, kept).reshape(-1)
 

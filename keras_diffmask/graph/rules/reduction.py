@@ -48,3 +48,14 @@ class SumRule(_ReduceRule):
 
     def settles(self, step: Step, zero: bool) -> bool:
         return self._axes(step) is not None
+
+
+@register(*operation_classes("Any"))
+class AnyRule(Rule):
+    """Of the channels that are always False nothing depends, as in `Masking`."""
+
+    reads = True
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        reason = f"{step.name} writes one value for all channels"
+        return [step.fresh(step.call.outputs[0], reason)]

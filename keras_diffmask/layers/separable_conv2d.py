@@ -1,0 +1,57 @@
+"""SeparableConv2D with gates on its output channels or on its weights."""
+
+import keras
+
+from keras_diffmask.layers.masked import MaskedLayer
+
+
+@keras.saving.register_keras_serializable("keras_diffmask")
+class MaskedSeparableConv2D(MaskedLayer, keras.layers.SeparableConv2D):
+    """`keras.layers.SeparableConv2D` whose filters (or weights) carry trainable gates.
+
+        z = depthwise_conv(x, depthwise_kernel)
+        y = activation(conv(z, pointwise_kernel * mask) + bias * mask)   channels
+        y = activation(conv(z, pointwise_kernel * mask) + bias)          weights
+
+    The depthwise kernel stays as it is: it belongs to the input's channels,
+    and every filter reads all of it.
+
+    Args:
+        *args: positional arguments of `keras.layers.SeparableConv2D`.
+        estimator: name or `Estimator` of the layer's own gate; None for a
+            layer that takes its mask as the call argument `gate_mask`.
+        granularity: `"channel"`, one gate per filter, or `"weight"`, one per
+            pointwise kernel entry.
+        gate_regularizer: penalty on the gates, for example
+            `regularizers.L0(1e-4)`, or None.
+        **kwargs: keyword arguments of `keras.layers.SeparableConv2D`.
+
+    Call arguments:
+        inputs: tensor.
+        gate_mask: mask of shape `(filters,)` from a shared `Gate`, or None.
+        training: bool; True samples the own gate.
+
+    Input shape:
+        `(batch, height, width, channels)`
+
+    Output shape:
+        `(batch, new_height, new_width, filters)`
+
+    Raises:
+        InvalidArgumentError: unknown estimator or granularity.
+
+    Example:
+
+    >>> import numpy as np, keras_diffmask as kd
+    >>> layer = kd.layers.MaskedSeparableConv2D(4, 3, padding="same")
+    >>> layer(np.ones((2, 8, 8, 3), "float32")).shape == (2, 8, 8, 4)
+    True
+
+    Reference:
+        Louizos et al., arXiv:1712.01312, section 4.1 (gates on filters).
+        Zhu and Gupta, arXiv:1710.01878 (leave the depthwise kernels dense, as
+        they hold about 1 % of a MobileNet's parameters).
+    """
+
+    stock_class = keras.layers.SeparableConv2D
+    unit_axes = {"pointwise_kernel": -1, "bias": -1}
