@@ -66,7 +66,7 @@ def assert_stock(model: keras.Model) -> None:
 
 def assert_explained(masked: keras.Model, plan: Plan) -> None:
     """Whatever is closed and stays has its reason."""
-    rows = {name: row for row in plan.rows for name in row.layers}
+    rows = {row.name: row for row in plan.rows}
     for gate in kd.gates(masked):
         row = rows[gate.name.removesuffix("_gate")]
         stays = row.kept - int(gate.keep.sum())

@@ -185,14 +185,7 @@ class RecurrentRule(Rule):
             return {}, {}
         stays = cut.along(step.outputs[0])
         left = shrunk_cell(step.layer, cut.rows, stays, cut.constants[0].reshape(-1))
-        changes: dict[str, Any] = {
-            "units": int(stays.sum()),
-            "use_bias": "bias" in left,
-        }
-        if type(step.layer) is keras.layers.RNN:
-            cell = step.layer.get_config()["cell"]
-            changes = {"cell": {**cell, "config": {**cell["config"], **changes}}}
-        return changes, left
+        return cell_changes(step.layer, stays, left), left
 
     def perform(
         self, step: Step, cut: Cut, call: Callable, args: tuple, kwargs: dict
@@ -238,3 +231,13 @@ def shrunk_cell(
         bias = bias[:, columns]
         left["bias"] = bias if len(bias) > 1 else bias[0]
     return left
+
+
+def cell_changes(
+    layer: Any, stays: np.ndarray, left: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    """Changes to the configuration of a recurrent layer that keeps these units."""
+    changes: dict[str, Any] = {"units": int(stays.sum()), "use_bias": "bias" in left}
+    if type(layer) is keras.layers.RNN:
+        return {"cell": weights.changed(layer.get_config()["cell"], changes)}
+    return changes

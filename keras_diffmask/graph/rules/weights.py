@@ -46,6 +46,15 @@ def bias(layer: Any, size: int) -> np.ndarray:
     return array(layer.bias).astype(np.float64)
 
 
+def changed(serialized: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A layer inside of a configuration, with changes to its own.
+
+    Without the shape it was built on, from which Keras would build it again.
+    """
+    rest = {name: v for name, v in serialized.items() if name != "build_config"}
+    return {**rest, "config": {**serialized["config"], **changes}}
+
+
 def is_altered(layer: Any) -> bool:
     """Whether `kernel` is not all that the layer multiplies by."""
     quantized = getattr(layer, "quantization_mode", None) is not None

@@ -8,7 +8,13 @@ import numpy as np
 
 from keras_diffmask.graph.axes import spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register, rule_for
-from keras_diffmask.graph.rules.recurrent import Cell, RecurrentRule, shrunk_cell
+from keras_diffmask.graph.rules import weights
+from keras_diffmask.graph.rules.recurrent import (
+    Cell,
+    RecurrentRule,
+    cell_changes,
+    shrunk_cell,
+)
 from keras_diffmask.keras_internals import Call
 
 
@@ -94,7 +100,7 @@ class TimeDistributedRule(Rule):
         part = Cut(cut.kept, cut.units, constants, cut.rows, [False], cut.free_name)
         changes, left = inner.rule.shrink(inner, part)
         config = step.layer.get_config()["layer"]
-        return {"layer": {**config, "config": {**config["config"], **changes}}}, left
+        return {"layer": weights.changed(config, changes)}, left
 
     def leak_free(self, step: Step) -> bool:
         inner = self._inner(step)
@@ -227,15 +233,8 @@ class BidirectionalRule(RecurrentRule):
         constants = cut.constants[0].reshape(-1)
         pairs = zip(("layer", "backward_layer"), self._layers(step), strict=True)
         for name, layer in pairs:
-            weights = shrunk_cell(layer, cut.rows, stays, constants)
-            more: dict[str, Any] = {
-                "units": int(stays.sum()),
-                "use_bias": "bias" in weights,
-            }
-            inner = config[name]["config"]
-            if type(layer) is keras.layers.RNN:
-                cell = inner["cell"]
-                more = {"cell": {**cell, "config": {**cell["config"], **more}}}
-            changes[name] = {**config[name], "config": {**inner, **more}}
-            left += list(weights.values())
+            kernels = shrunk_cell(layer, cut.rows, stays, constants)
+            more = cell_changes(layer, stays, kernels)
+            changes[name] = weights.changed(config[name], more)
+            left += list(kernels.values())
         return changes, left
