@@ -9,18 +9,14 @@ from hypothesis import strategies as st
 from tests.random_graphs.finish import Graph, draw
 from tests.random_graphs.recipe import Drawn, Recipe, Replayed
 
-
-@st.composite
-def graphs(drawn: Any) -> Graph:
-    """Whole models; all that hypothesis sees is ints."""
-    return draw(Drawn(lambda low, high: drawn(st.integers(low, high))))
+#: What a test takes; `source_of` makes a graph's choices from it. The graph is
+#: built in the test, as hypothesis wants no seeds set inside of a strategy.
+choices = st.data()
 
 
-def drawn_ints() -> st.SearchStrategy[Drawn]:
-    """The source alone, for who wants to build the graph, and see it fail."""
-    return st.data().map(
-        lambda data: Drawn(lambda low, high: data.draw(st.integers(low, high)))
-    )
+def source_of(data: st.DataObject) -> Drawn:
+    """All that hypothesis sees is ints."""
+    return Drawn(lambda low, high: data.draw(st.integers(low, high)))
 
 
 def quietly(examples: int, **more: Any) -> settings:

@@ -11,13 +11,14 @@ from typing import Any
 import keras
 import numpy as np
 from hypothesis import Phase, given, seed
+from hypothesis.strategies import DataObject
 
 import keras_diffmask as kd
 from tests.random_graphs.check import Outcome, check
 from tests.random_graphs.finish import STRUCTURES, Graph, draw
 from tests.random_graphs.recipe import Drawn, Recipe
 from tests.random_graphs.sketch import PIECES
-from tests.random_graphs.strategy import drawn_ints, quietly, shorten
+from tests.random_graphs.strategy import choices, quietly, shorten, source_of
 
 #: Examples that each kind must appear in, of 1,000; share that must lose a unit.
 FEWEST_PER_KIND, LOSING = 30, 0.90
@@ -125,10 +126,10 @@ def run_chunk(survey: Survey, count: int, shorter: bool = True) -> None:
 
     @seed(survey.seed * 100_000 + survey.examples)
     @quietly(count, phases=[Phase.generate])
-    @given(drawn_ints())
-    def examples(source: Drawn) -> None:
+    @given(choices)
+    def examples(data: DataObject) -> None:
         if survey.examples < limit:
-            _one(survey, source, shorter)
+            _one(survey, source_of(data), shorter)
 
     examples()
 

@@ -6,13 +6,14 @@ into `test_named.py`, where every failure ever found has its name.
 """
 
 import pytest
-from hypothesis import Phase, given, seed
+from hypothesis import Phase, given, note, seed
+from hypothesis.strategies import DataObject
 
 from tests.laws import alive
 from tests.random_graphs import recipe
 from tests.random_graphs.check import check
-from tests.random_graphs.finish import Graph, draw
-from tests.random_graphs.strategy import graphs, quietly
+from tests.random_graphs.finish import draw
+from tests.random_graphs.strategy import choices, quietly, source_of
 
 pytestmark = pytest.mark.skipif(
     not alive.TENSORFLOW, reason="float64, and bit for bit, are TensorFlow's"
@@ -28,8 +29,10 @@ def test_laws_hold_on_random_graphs(chunk: int) -> None:
 
     @seed(chunk)
     @quietly(EXAMPLES // CHUNKS, phases=[Phase.generate, Phase.shrink])
-    @given(graphs())
-    def laws(graph: Graph) -> None:
+    @given(choices)
+    def laws(data: DataObject) -> None:
+        graph = draw(source_of(data))
+        note(recipe.text(graph.recipe))
         outcomes.append(check(graph))
 
     laws()
@@ -42,8 +45,9 @@ def test_recipe_gives_the_same_graph_again() -> None:
 
     @seed(7)
     @quietly(5, phases=[Phase.generate])
-    @given(graphs())
-    def same(graph: Graph) -> None:
+    @given(choices)
+    def same(data: DataObject) -> None:
+        graph = draw(source_of(data))
         expected = alive.run(graph.model, graph.inputs())
         again = draw(recipe.Replayed(graph.recipe))
         assert again.recipe == graph.recipe and again.kinds == graph.kinds
