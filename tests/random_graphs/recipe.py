@@ -30,17 +30,27 @@ class Source(Protocol):
 
 
 class Drawn:
-    """Takes ints from hypothesis, and writes the recipe down."""
+    """Takes ints from hypothesis, and writes the recipe down.
 
-    def __init__(self, integer: Callable[[int, int], int]) -> None:
+    Args:
+        integer: draws one, both ends included.
+        order: all kinds, those first that are to come more often: hypothesis
+            draws small ints, and what it drew before, more often than others.
+    """
+
+    def __init__(
+        self, integer: Callable[[int, int], int], order: Sequence[str] | None = None
+    ) -> None:
         self._integer = integer
+        self._order = order
         self.recipe: Recipe = []
 
     def count(self, low: int, high: int) -> int:
         return self._integer(low, high)
 
     def kind(self, kinds: Sequence[str]) -> str:
-        name = kinds[self._integer(0, len(kinds) - 1)]
+        order = self._order or kinds
+        name = order[self._integer(0, len(order) - 1)]
         self.begin(name)
         return name
 

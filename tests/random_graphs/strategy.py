@@ -1,6 +1,6 @@
 """The hypothesis side: graphs as a strategy, and shorter recipes of failures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -14,9 +14,9 @@ from tests.random_graphs.recipe import Drawn, Recipe, Replayed
 choices = st.data()
 
 
-def source_of(data: st.DataObject) -> Drawn:
-    """All that hypothesis sees is ints."""
-    return Drawn(lambda low, high: data.draw(st.integers(low, high)))
+def source_of(data: st.DataObject, order: Sequence[str] | None = None) -> Drawn:
+    """All that hypothesis sees is ints; `order` is that of `Drawn`."""
+    return Drawn(lambda low, high: data.draw(st.integers(low, high)), order)
 
 
 def quietly(examples: int, **more: Any) -> settings:
@@ -30,10 +30,16 @@ def quietly(examples: int, **more: Any) -> settings:
     )
 
 
-def shorten(recipe: Recipe, fails: Callable[[Graph], bool]) -> Recipe:
+def shorten(
+    recipe: Recipe, fails: Callable[[Graph], bool], attempts: int = 60
+) -> Recipe:
     """Leave out pieces as long as it still fails; then lower the numbers."""
+    left = [attempts]
 
     def still(shorter: Recipe) -> bool:
+        left[0] -= 1
+        if left[0] < 0:
+            return False
         try:
             return fails(draw(Replayed(shorter)))
         except Exception:  # such a graph cannot be built: it is another matter

@@ -7,6 +7,7 @@ a recipe. Paste its short form here under a name that says what was wrong.
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -89,12 +90,22 @@ def state_of_an_encoder_starts_a_decoder() -> keras.Model:
     return keras.Model(inputs, layers.Dense(3, name="head0")(x))
 
 
+def adapted_normalization() -> keras.Model:
+    """Its statistics take effect when they are finalized, not when assigned."""
+    norm = layers.Normalization()
+    norm.adapt(np.random.default_rng(0).normal(2, 3, (64, 6)))
+    inputs = keras.Input((6,))
+    x = layers.Dense(8, activation="relu")(norm(inputs))
+    return keras.Model(inputs, layers.Dense(3, name="head0")(x))
+
+
 THOUGHT_OF: tuple[Callable[[], keras.Model], ...] = (
     flattened_both_ways,
     channel_tied_to_its_neighbour,
     constant_through_everything,
     encoder_in_two_towers_and_alone,
     state_of_an_encoder_starts_a_decoder,
+    adapted_normalization,
 )
 
 
