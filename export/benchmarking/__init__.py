@@ -1,7 +1,9 @@
-"""How fast a model is: on this computer, per operation, per training step.
+"""How fast a model is: on this computer, per operation, per training step;
+and how long its surgery takes.
 
 The folder has the longer name because `export.benchmark` is the function.
-`training_step` and `networks` need Keras and are imported by their own names.
+`training_step`, `surgery` and `networks` need Keras and are imported by their own
+names.
 """
 
 from keras_diffmask.export.benchmarking.command import benchmark

@@ -1,4 +1,4 @@
-"""Two plain networks, of known size, for measuring what masks cost in training."""
+"""Plain networks of known size, for measuring what masks and their surgery cost."""
 
 import keras
 
@@ -69,3 +69,47 @@ def two_lstm(
     x = keras.layers.LSTM(units, return_sequences=True)(inputs)
     x = keras.layers.LSTM(units)(x)
     return keras.Model(inputs, keras.layers.Dense(classes)(x), name="two_lstm")
+
+
+def conv_chain(layers: int, width: int = 8) -> keras.Model:
+    """Residual blocks of two 3x3 convolutions on 8x8 images, all equally wide.
+
+    Args:
+        layers: layers with weights, an even number of at least 4.
+        width: channels of each.
+
+    Returns:
+        A Functional model of stock layers, not compiled.
+
+    Example:
+        >>> len(conv_chain(16).weights)
+        32
+    """
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(width, 3, padding="same", activation="relu")(inputs)
+    for _ in range((layers - 2) // 2):
+        y = keras.layers.Conv2D(width, 3, padding="same", activation="relu")(x)
+        y = keras.layers.Conv2D(width, 3, padding="same")(y)
+        x = keras.layers.ReLU()(keras.layers.Add()([x, y]))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(10)(x), name=f"conv_{layers}")
+
+
+def dense_chain(layers: int, width: int = 8) -> keras.Model:
+    """Dense layers in a row.
+
+    Args:
+        layers: how many, at least 2.
+        width: units of each but the last, which has 10.
+
+    Returns:
+        A Functional model of stock layers, not compiled.
+
+    Example:
+        >>> len(dense_chain(16).weights)
+        32
+    """
+    x = inputs = keras.Input((width,))
+    for _ in range(layers - 1):
+        x = keras.layers.Dense(width, activation="relu")(x)
+    return keras.Model(inputs, keras.layers.Dense(10)(x), name=f"dense_{layers}")

@@ -1,4 +1,4 @@
-"""`benchmark`: times of `.tflite` files, or of a training step with masks."""
+"""`benchmark`: times of `.tflite` files, of a training step, or of the surgery."""
 
 import argparse
 import dataclasses
@@ -10,14 +10,19 @@ from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_output, start_keras
 
 NAME = "benchmark"
-HELP = "Time .tflite files side by side, or a training step with masks over without."
+HELP = (
+    "Time .tflite files side by side, a training step with masks over without, or "
+    "plan and strip against the number of layers."
+)
 EXAMPLE = (
     "keras-diffmask benchmark dense.tflite pruned.tflite --per-op\n"
-    "  keras-diffmask benchmark --training-step resnet8"
+    "  keras-diffmask benchmark --training-step resnet8\n"
+    "  keras-diffmask benchmark --surgery"
 )
 # name -> the most that masks may cost, masked over plain.
 LIMITS = {"resnet8": 1.05, "lstm": 1.10}
-ROUNDS = {"inference": 40, "training": 150}
+ROUNDS = {"inference": 40, "training": 150, "surgery": 3}
+LAYERS = (16, 32, 64, 128, 256, 512)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time a training step of this network, masked over plain, instead",
     )  # fmt: skip
     parser.add_argument(
+        "--surgery", action="store_true",
+        help="time plan and strip of networks of more and more layers, instead",
+    )  # fmt: skip
+    parser.add_argument(
+        "--layers", type=int, nargs="+", default=LAYERS, metavar="N",
+        help="of these networks; default: 16 32 64 128 256 512",
+    )  # fmt: skip
+    parser.add_argument(
         "--threads", type=int, default=1, help="per model; default: %(default)s"
     )
     parser.add_argument(
         "--rounds", type=int,
-        help="turns through all models; default: 40, training steps 150",
+        help="turns through all models; default: 40, training steps 150, surgery 3",
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=float, default=1.0,
@@ -48,17 +61,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Measures one or the other."""
-    if bool(arguments.files) == bool(arguments.training_step):
+    """Measures the one that is asked for."""
+    wanted = (arguments.files, arguments.training_step, arguments.surgery)
+    if (number := sum(map(bool, wanted))) != 1:
         raise InvalidArgumentError(
-            "either .tflite files or --training-step",
-            "both" if arguments.files else "neither",
+            "either .tflite files or --training-step or --surgery",
+            ("neither", "", "both", "all of them")[number],
             "Write for example `keras-diffmask benchmark a.tflite b.tflite`.",
         )
     if arguments.output is not None:
         check_output(arguments.output, ".json", *arguments.files)
     if arguments.training_step:
         _training_step(arguments, console)
+    elif arguments.surgery:
+        _surgery(arguments, console)
     else:
         _inference(arguments, console)
 
@@ -147,6 +163,23 @@ def _step_ratio(name: str, batch: int, rounds: int, advance: Any) -> Any:
         plain, masked, x, y, rounds=rounds,
         progress=lambda done, total: advance(f"turn {done}"),
     )  # fmt: skip
+
+
+def _surgery(arguments: argparse.Namespace, console: Console) -> None:
+    rounds = ROUNDS["surgery"] if arguments.rounds is None else arguments.rounds
+    with console.phase("plan and strip", max(3 * rounds, 1)) as advance:
+        start_keras()
+        from keras_diffmask.export.benchmarking.surgery import surgery_times
+
+        result = surgery_times(
+            arguments.layers,
+            rounds=rounds,
+            progress=lambda done, total: advance(f"round {done}"),
+        )
+    facts = dataclasses.asdict(result)
+    if arguments.output is not None:
+        _write_json(arguments.output, facts)
+    console.result(facts, result.table)
 
 
 def _write_json(path: str, facts: dict[str, Any]) -> None:

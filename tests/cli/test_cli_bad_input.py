@@ -87,6 +87,18 @@ BAD = {
         "benchmark {files}/text.tflite --training-step lstm",
         "received both",
     ),
+    "benchmark of files and surgery": (
+        "benchmark {files}/text.tflite --surgery",
+        "Expected either .tflite files or --training-step or --surgery; received both",
+    ),
+    "surgery of odd layers": (
+        "benchmark --surgery --layers 16 7",
+        "Expected layers as even numbers of at least 4, rising",
+    ),
+    "surgery without rounds": (
+        "benchmark --surgery --layers 4 --rounds 0",
+        "Expected rounds of at least 1",
+    ),
     "benchmark of a text": ("benchmark {files}/text.tflite", "of a .tflite model"),
     "benchmark of a missing file": ("benchmark {files}/no.tflite", "Expected a"),
     "benchmark twice": (

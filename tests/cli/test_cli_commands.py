@@ -137,3 +137,19 @@ def test_benchmark_of_a_training_step(run_json, monkeypatch, network):
     assert report["network"] == network and report["batch"] == 4
     assert report["ratio"]["median"] > 0
     assert report["limit"] == {"resnet8": 1.05, "lstm": 1.10}[network]
+
+
+def test_benchmark_of_the_surgery(run, run_json, monkeypatch, tmp_path):
+    from keras_diffmask.export.benchmarking import networks, surgery
+
+    monkeypatch.setattr(surgery, "resnet50", lambda: networks.resnet8((8, 8, 3)))
+    words = ("benchmark", "--surgery", "--layers", 4, 6, "--rounds", 1)
+    report = run_json(*words, "-o", tmp_path / "surgery.json")
+    assert json.loads((tmp_path / "surgery.json").read_text()) == report
+    sizes = [(times["model"], times["layers"]) for times in report["times"]]
+    assert sizes == [
+        ("conv", 4), ("conv", 6), ("dense", 4), ("dense", 6), ("ResNet50", 10),
+    ]  # fmt: skip
+    assert [growth["family"] for growth in report["growth"]] == ["conv", "dense"]
+    status, out, _ = run(*words)
+    assert status == 0 and "t(6) / t(4) = " in out and "limit of 3 s" in out
