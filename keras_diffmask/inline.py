@@ -48,6 +48,7 @@ class _Inliner:
         for old, new in self.copies:
             if hasattr(old, "weights"):
                 new.set_weights(old.get_weights())
+                rebuild.refresh(new)
         return result
 
     def _make(self, old: Any) -> Any:

@@ -108,6 +108,16 @@ def assign(layer: Any, values: list[np.ndarray] | dict[str, np.ndarray]) -> None
         values = [values[variable.name] for variable in targets]
     for variable, value in zip(targets, values, strict=True):
         variable.assign(value)
+    refresh(layer)
+
+
+def refresh(layer: Any) -> None:
+    """Let layers that hold more than their weights take it from them anew."""
+    is_layer = isinstance(layer, keras.layers.Layer)
+    for inner in [layer, *keras_internals.flatten_layers(layer)] if is_layer else []:
+        # Normalization computes with copies of the statistics in its weights.
+        if isinstance(inner, keras.layers.Normalization) and inner.built:
+            inner.finalize_state()
 
 
 def weights_without_gates(layer: Any) -> list[Any]:
