@@ -52,11 +52,12 @@ class Rebuilder:
         """Call the new layer, and give it its weights at its first call."""
         fresh = id(old) not in self._made
         new = self.layer(old)
-        outputs = new(*args, **kwargs)
-        if fresh:
-            values = self._weights(old)
-            if values is not None:
-                assign(new, values)
+        values = self._weights(old) if fresh else None
+        if values is None:
+            return new(*args, **kwargs)
+        with keras_internals.cheap_weights(new):
+            outputs = new(*args, **kwargs)
+        assign(new, values)
         return outputs
 
     def run(

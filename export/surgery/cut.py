@@ -1,8 +1,10 @@
 """Cut: build the smaller model that a proof allows."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_diffmask import rebuild
 from keras_diffmask.graph import Cut, Proof, Step
@@ -12,6 +14,32 @@ from keras_diffmask.keras_internals import Call, trusting
 def cut(proof: Proof) -> keras.Model:
     """Return the stock model with every unit gone that `proof` lets go."""
     return _Cutter(proof).run()
+
+
+def parameters_left(proof: Proof) -> int:
+    """Entries of all weights of the model that `cut` would return."""
+    total = 0
+    for step in {id(step.layer): step for step in reversed(proof.live)}.values():
+        what = _what_stays(proof, step, str)
+        if step.rule.vanishes(step, what) or not hasattr(step.layer, "count_params"):
+            continue
+        _, left = step.rule.shrink(step, what)
+        arrays = list(left.values()) if isinstance(left, dict) else left
+        sizes = [np.size(array) for array in arrays]
+        total += sum(sizes) if sizes else step.layer.count_params()
+    return total
+
+
+def _what_stays(proof: Proof, step: Step, free_name: Callable[[str], str]) -> Cut:
+    indices = range(len(step.inputs))
+    return Cut(
+        kept=proof.kept,
+        units=proof.graph.units,
+        constants=[proof.value(step, index) for index in indices],
+        rows=proof.rows(step),
+        gone=[(id(step), index) in proof.cut_inputs for index in indices],
+        free_name=free_name,
+    )
 
 
 class _Cutter:
@@ -44,16 +72,7 @@ class _Cutter:
         return step.rule.perform(step, what, smaller, args, kwargs)
 
     def _cut(self, step: Step) -> Cut:
-        proof = self.proof
-        indices = range(len(step.inputs))
-        return Cut(
-            kept=proof.kept,
-            units=proof.graph.units,
-            constants=[proof.value(step, index) for index in indices],
-            rows=proof.rows(step),
-            gone=[(id(step), index) in proof.cut_inputs for index in indices],
-            free_name=self.rebuilder.free_name,
-        )
+        return _what_stays(self.proof, step, self.rebuilder.free_name)
 
     def _make(self, old: Any) -> Any:
         step = self.first[id(old)]

@@ -3,9 +3,9 @@
 import keras
 
 from keras_diffmask import rebuild
-from keras_diffmask.export.surgery.cut import cut
+from keras_diffmask.export.surgery.cut import cut, parameters_left
 from keras_diffmask.export.surgery.plan import Plan, rows_of
-from keras_diffmask.graph import count, prove, trace
+from keras_diffmask.graph import Proof, prove, trace
 from keras_diffmask.masking.bake import bake
 
 
@@ -42,13 +42,13 @@ def strip(model: keras.Model) -> keras.Model:
     >>> export.strip(masked).layers[1].units
     3
     """
-    return _operate(model)[0]
+    return cut(_proved(model))
 
 
 def plan(model: keras.Model) -> Plan:
     """Say what `strip` would remove, what stays, and why.
 
-    The figures are counted on the model that `strip` returns.
+    The figures are those of the model that `strip` returns.
 
     Args:
         model: as for `strip`.
@@ -59,19 +59,17 @@ def plan(model: keras.Model) -> Plan:
     Raises:
         UnsupportedModelError: as for `strip`.
     """
-    return _operate(model)[1]
-
-
-def _operate(model: keras.Model) -> tuple[keras.Model, Plan]:
-    stock = bake(model)
-    rebuild.require_finite(stock)
-    graph = trace(stock)
-    proof = prove(graph)
-    slim = cut(proof)
-    slim_graph = trace(slim)
-    return slim, Plan(
+    proof = _proved(model)
+    counts = proof.count(proof.graph.macs()).values()
+    return Plan(
         model=model.name,
         rows=rows_of(proof),
-        macs=(count(graph.macs()), count(slim_graph.macs())),
-        parameters=(stock.count_params(), slim.count_params()),
+        macs=(sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)),
+        parameters=(proof.graph.model.count_params(), parameters_left(proof)),
     )
+
+
+def _proved(model: keras.Model) -> Proof:
+    stock = bake(model)
+    rebuild.require_finite(stock)
+    return prove(trace(stock))
