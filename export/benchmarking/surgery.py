@@ -40,8 +40,14 @@ class _Operation:
         self._operate, self._model = operate, model
 
     def prepare(self) -> None:
-        """Clears what the one before it left: models are full of cycles."""
+        """Clears what the one before it left: models are full of cycles.
+
+        What is still there belongs to the other models of the suite. Python's
+        collector would walk all of it while this one is timed.
+        """
+        gc.unfreeze()
         gc.collect()
+        gc.freeze()
 
     def run(self) -> None:
         self._operate(self._model)
@@ -113,7 +119,10 @@ def _suite(
     # The first surgery of a process also pays for what Keras imports late.
     runners[f"{_STRIP} 0"].run()
     once = dict.fromkeys(runners, 1)
-    turns = interleaved(runners, rounds, once, clock, progress, settle=0)
+    try:
+        turns = interleaved(runners, rounds, once, clock, progress, settle=0)
+    finally:
+        gc.unfreeze()
     seconds = {
         name: tuple(turn[0] / 1e9 for turn in blocks) for name, blocks in turns.items()
     }

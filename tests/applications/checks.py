@@ -158,7 +158,7 @@ def count_failures(masked: keras.Model, slim: keras.Model, plan: Any) -> list[st
                 f"{name}: {kept} of {gate.units} are open and {row.stays} stay, the "
                 f"plan keeps {row.kept} of {row.total} ({row.protected})"
             )
-        failures += _width_failures(row, masked, slim)
+    failures += _width_failures(plan, masked, slim)
     strangers = {
         type(layer).__module__
         for layer in [*slim._flatten_layers(include_self=False), *slim.operations]
@@ -167,18 +167,24 @@ def count_failures(masked: keras.Model, slim: keras.Model, plan: Any) -> list[st
     return failures + [f"{module} in the stripped model" for module in strangers]
 
 
-def _width_failures(row: Any, masked: keras.Model, slim: keras.Model) -> list[str]:
+def _width_failures(plan: Any, masked: keras.Model, slim: keras.Model) -> list[str]:
     """The layers themselves are as wide as the plan says."""
+    kept, total = Counter[str](), Counter[str]()
+    # A layer in front of a split writes several groups.
+    for row in plan.rows:
+        for name in set(row.layers):
+            kept[name] += row.kept
+            total[name] += row.total
     failures = []
     left = {layer.name: layer for layer in slim.layers}
-    for name in row.layers:
-        before = _width(masked.get_layer(name))
-        if name not in left or before is None:
+    for name in kept:
+        before = _width(masked.get_layer(name)) if name in left else None
+        if before is None:
             continue
         after = _width(left[name])
-        # A layer may write a part of a group: behind a Concatenate, say.
-        if after > row.kept or (before == row.total and after != row.kept):
-            failures.append(f"{name} has {after} units, its row keeps {row.kept}")
+        # It may also write a part of a group: behind a Concatenate, say.
+        if after > kept[name] or (before == total[name] and after != kept[name]):
+            failures.append(f"{name} has {after} units, the plan keeps {kept[name]}")
     return failures
 
 
