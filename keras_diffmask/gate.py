@@ -38,6 +38,8 @@ class Gate(keras.layers.Layer):
         min_keep: 0 or 1, how many units stay open at least. With 1, the unit
             with the largest logit opens when all others are closed.
         logit_scale: float > 0, the learning-rate multiplier.
+        multiple: int >= 1. The inference mask has a multiple of so many units
+            open, or all: those of the next largest logits open as well.
 
     Call arguments:
         inputs: any tensor of the graph; its values are not used.
@@ -59,6 +61,7 @@ class Gate(keras.layers.Layer):
         weights_per_gate: float = 1.0,
         min_keep: int = 1,
         logit_scale: float = 1.0,
+        multiple: int = 1,
         **kwargs: Any,
     ) -> None:
         # Gates stay in float32 under every precision policy: bfloat16 has 8
@@ -71,6 +74,7 @@ class Gate(keras.layers.Layer):
         self.weights_per_gate = float(weights_per_gate)
         self.min_keep = int(min_keep)
         self.logit_scale = float(logit_scale)
+        self.multiple = int(multiple)
         self._require_arguments_in_range()
         self.seed_generator = keras.random.SeedGenerator()
 
@@ -90,6 +94,7 @@ class Gate(keras.layers.Layer):
                 f"an initial_keep whose logit is in [{low}, {high}]",
                 f"initial_keep={keep} with logit {start:.2f}",
             ),
+            (self.multiple > 0, "multiple >= 1", f"multiple={self.multiple}"),
             (0 < scale < math.inf, "a finite logit_scale > 0", f"logit_scale={scale}"),
         ):
             if not is_right:
@@ -140,7 +145,18 @@ class Gate(keras.layers.Layer):
                 self.mask_shape,
             )
             mask = ops.where(ops.max(mask) > 0.0, mask, best)
+        if self.multiple > 1:
+            mask = self._rounded_up(mask, logits)
         return self._unless_fixed(mask)
+
+    def _rounded_up(self, mask: Any, logits: Any) -> Any:
+        """The mask with a multiple of units open, those next in line at 1."""
+        flat = ops.reshape(logits, (-1,))
+        count = ops.sum(ops.cast(mask > 0.0, "float32"))
+        wanted = ops.ceil(count / self.multiple) * self.multiple
+        place = ops.reshape(ops.argsort(ops.argsort(-flat)), self.mask_shape)
+        is_open = ops.cast(place, "float32") < wanted
+        return ops.where(ops.logical_and(is_open, mask <= 0.0), 1.0, mask)
 
     def keep_probability(self) -> Any:
         """P(mask != 0), with its gradient; the decision itself when fixed."""
@@ -218,4 +234,5 @@ class Gate(keras.layers.Layer):
             "weights_per_gate": self.weights_per_gate,
             "min_keep": self.min_keep,
             "logit_scale": self.logit_scale,
+            "multiple": self.multiple,
         }

@@ -1,5 +1,6 @@
 """The final decision: which units stay, so that every limit holds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,20 +21,58 @@ class Limit:
         return self.cost.count([k.astype(float) for k in keeps]) <= self.most + 1e-6
 
 
-def least(scores: list[np.ndarray], min_keep: list[int]) -> list[np.ndarray]:
-    """The smallest decision there is: the best unit of each gate that needs one."""
-    return [_best(score, need) for score, need in zip(scores, min_keep, strict=True)]
+class _Blocks:
+    """The units of each gate in blocks that open and close as one, best first.
+
+    Args:
+        scores: per gate the score of each unit.
+        multiples: per gate the size of its blocks; the last may be smaller.
+    """
+
+    def __init__(self, scores: list[np.ndarray], multiples: list[int]) -> None:
+        self._members = [
+            np.split(
+                np.argsort(-score, kind="stable"), np.arange(size, len(score), size)
+            )
+            for score, size in zip(scores, multiples, strict=True)
+        ]
+        self.scores = [
+            np.array([score[block].mean() for block in blocks])
+            for score, blocks in zip(scores, self._members, strict=True)
+        ]
+        self._sizes = [len(score) for score in scores]
+
+    def units(self, keeps: list[np.ndarray]) -> list[np.ndarray]:
+        """From decisions on blocks to decisions on units."""
+        result = []
+        for keep, blocks, size in zip(keeps, self._members, self._sizes, strict=True):
+            mask = np.zeros(size, bool)
+            for is_open, block in zip(keep, blocks, strict=True):
+                mask[block] = is_open
+            result.append(mask)
+        return result
+
+    def least(self, min_keep: list[int]) -> list[np.ndarray]:
+        """The smallest decision: the best block of each gate that needs one."""
+        return [
+            np.arange(len(score)) < need
+            for score, need in zip(self.scores, min_keep, strict=True)
+        ]
 
 
 def check_reachable(
-    limits: list[Limit], scores: list[np.ndarray], min_keep: list[int]
+    limits: list[Limit],
+    scores: list[np.ndarray],
+    min_keep: list[int],
+    multiples: list[int],
 ) -> None:
-    """Refuse a budget below what a single unit per layer costs.
+    """Refuse a budget below what a single unit, or block, per layer costs.
 
     Raises:
         BudgetError: naming the least that can be reached.
     """
-    smallest = least(scores, min_keep)
+    blocks = _Blocks(scores, multiples)
+    smallest = blocks.units(blocks.least(min_keep))
     for limit in limits:
         floor = limit.cost.count([k.astype(float) for k in smallest])
         if floor > limit.most:
@@ -50,6 +89,7 @@ def decide(
     scores: list[np.ndarray],
     min_keep: list[int],
     fixed: list[np.ndarray | None],
+    multiples: list[int],
 ) -> list[np.ndarray]:
     """Keep the units with the highest scores that fit the limits together.
 
@@ -61,6 +101,7 @@ def decide(
         scores: per gate the score of each unit, comparable between gates.
         min_keep: per gate how many units must stay.
         fixed: per gate a decision that is already made, or None.
+        multiples: per gate what the number of open units is a multiple of.
 
     Returns:
         Per gate a boolean array.
@@ -68,67 +109,67 @@ def decide(
     Raises:
         BudgetError: even the smallest decision is above a limit.
     """
-    order = np.argsort(np.concatenate(scores), kind="stable")
-    forced = least(scores, min_keep)
+    blocks = _Blocks(scores, multiples)
+    forced = blocks.least(min_keep)
+
+    def holds(keeps: list[np.ndarray]) -> bool:
+        return _hold(limits, _with_fixed(blocks.units(keeps), fixed))
+
+    order = np.argsort(np.concatenate(blocks.scores), kind="stable")
     low, high = 0, len(order)
     while low < high:
         middle = (low + high) // 2
-        if _hold(limits, _closed(order[:middle], scores, forced, fixed)):
+        if holds(_closed(order[:middle], forced)):
             high = middle
         else:
             low = middle + 1
-    keeps = _closed(order[:low], scores, forced, fixed)
-    if not _hold(limits, keeps):
-        check_reachable(limits, scores, min_keep)
+    keeps = _closed(order[:low], forced)
+    if not holds(keeps):
+        check_reachable(limits, scores, min_keep, multiples)
         raise BudgetError(
             "a budget that the units fixed by set_keep leave room for",
             "gates that are fixed open beyond it",
             "Give some of them back with set_keep(None).",
         )
-    return _fill(limits, keeps, scores, fixed)
+    free = {gate for gate, decision in enumerate(fixed) if decision is None}
+    _fill(keeps, blocks.scores, free, holds)
+    return _with_fixed(blocks.units(keeps), fixed)
 
 
 def _fill(
-    limits: list[Limit],
     keeps: list[np.ndarray],
     scores: list[np.ndarray],
-    fixed: list[np.ndarray | None],
-) -> list[np.ndarray]:
-    candidates = {g for g, decision in enumerate(fixed) if decision is None}
+    candidates: set[int],
+    holds: Callable[[list[np.ndarray]], bool],
+) -> None:
     while candidates:
         closed = {g: np.flatnonzero(~keeps[g]) for g in candidates}
         candidates = {g for g in candidates if len(closed[g])}
         best = {g: closed[g][np.argmax(scores[g][closed[g]])] for g in candidates}
         for gate in sorted(candidates, key=lambda g: -scores[g][best[g]]):
             keeps[gate][best[gate]] = True
-            if _hold(limits, keeps):
+            if holds(keeps):
                 break
             keeps[gate][best[gate]] = False
             # Its other closed units cost the same and score less.
             candidates.discard(gate)
-    return keeps
 
 
-def _closed(
-    closed: np.ndarray,
-    scores: list[np.ndarray],
-    forced: list[np.ndarray],
-    fixed: list[np.ndarray | None],
-) -> list[np.ndarray]:
-    everything = np.ones(sum(len(score) for score in scores), bool)
+def _closed(closed: np.ndarray, forced: list[np.ndarray]) -> list[np.ndarray]:
+    everything = np.ones(sum(len(keep) for keep in forced), bool)
     everything[closed] = False
-    parts = np.split(everything, np.cumsum([len(score) for score in scores])[:-1])
+    parts = np.split(everything, np.cumsum([len(keep) for keep in forced])[:-1])
+    return [part | keep for part, keep in zip(parts, forced, strict=True)]
+
+
+def _with_fixed(
+    keeps: list[np.ndarray], fixed: list[np.ndarray | None]
+) -> list[np.ndarray]:
     return [
-        (part | keep) if decision is None else decision.copy()
-        for part, keep, decision in zip(parts, forced, fixed, strict=True)
+        keep if decision is None else decision.copy()
+        for keep, decision in zip(keeps, fixed, strict=True)
     ]
 
 
 def _hold(limits: list[Limit], keeps: list[np.ndarray]) -> bool:
     return all(limit.holds(keeps) for limit in limits)
-
-
-def _best(score: np.ndarray, count: int) -> np.ndarray:
-    keep = np.zeros(len(score), bool)
-    keep[np.argsort(-score, kind="stable")[:count]] = True
-    return keep

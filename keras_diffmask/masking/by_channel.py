@@ -1,5 +1,6 @@
 """Mask a model channel by channel: one gate per set of tied channels."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -8,13 +9,13 @@ import numpy as np
 from keras_diffmask import rebuild
 from keras_diffmask.budget import Budget, BudgetController, Limit, check_reachable
 from keras_diffmask.costs import NAMES, gated_cost
-from keras_diffmask.estimators import Estimator
 from keras_diffmask.gate import Gate
 from keras_diffmask.graph import ChannelGraph
 from keras_diffmask.keras_internals import Call
 from keras_diffmask.layers import STOCK_TO_MASKED, ChannelMask
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.placement import Placement, place
+from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import (
     below_one,
     clone_estimator,
@@ -24,26 +25,43 @@ from keras_diffmask.masking.start import (
 )
 
 
+@dataclass(frozen=True)
+class GateSettings:
+    """What all gates of a model have in common.
+
+    Attributes:
+        regularizer: penalty on the gates, or None.
+        logit_scale: learning-rate multiplier of the logits.
+        multiple: what numbers of open units are multiples of.
+    """
+
+    regularizer: Any
+    logit_scale: float
+    multiple: int
+
+
 class ChannelMasker:
     """Rebuilds a model with shared gates on sets of tied channels."""
 
     def __init__(
         self,
         graph: ChannelGraph,
-        estimator: Estimator,
-        regularizer: Any,
+        selection: Selection,
         budget: Budget | None,
-        logit_scale: float,
+        settings: GateSettings,
     ) -> None:
         self.graph = graph
-        self.estimator = estimator
-        self.regularizer = regularizer
         self.budget = budget
-        self.logit_scale = logit_scale
-        self.start = initial_gate(estimator)
-        self.placement: Placement = place(graph)
+        self.settings = settings
+        self.placement: Placement = place(graph, selection.takes_group)
         if not self.placement.groups:
             raise nothing_to_mask(graph.model)
+        self.estimators = [
+            selection.estimator_of(writer.layer for writer in item.writers)
+            for item in self.placement.groups
+        ]
+        # Per gate, the inference gate at the start.
+        self.starts = np.array([initial_gate(one) for one in self.estimators])
         self._refuse_what_no_weight_can_hold()
         self.rebuilder = rebuild.Rebuilder(graph.model, self._make, rebuild.arrays)
         self.gates = [self._gate(i) for i in range(len(self.placement.groups))]
@@ -70,7 +88,7 @@ class ChannelMasker:
             outputs = rebuilder.call(call.operation, args, kwargs)
             if site is not None and key not in folded:
                 folded.add(key)
-                self._fold_inverse(rebuilder.layer(call.operation))
+                self._fold_inverse(rebuilder.layer(call.operation), site)
             return self._masked_outputs(call, outputs)
 
         return rebuilder.run(perform, MaskedModel, prepare)
@@ -83,23 +101,28 @@ class ChannelMasker:
         flat = [
             tensor
             if ids is None
-            else self._output_mask(call.operation)(tensor, gate_mask=self._mask(ids))
+            else self._output_mask(call, tensor)(tensor, gate_mask=self._mask(ids))
             for tensor, ids in zip(keras.tree.flatten(outputs), sites, strict=True)
         ]
         return keras.tree.pack_sequence_as(outputs, flat)
 
     def _refuse_what_no_weight_can_hold(self) -> None:
         for step in self.graph.steps:
-            if self.start != 1.0 and any(
-                id(tensor) in self.placement.output_sites
-                for tensor in step.call.outputs
-            ):
-                raise below_one(step.layer, self.start)
+            for tensor in step.call.outputs:
+                ids = self.placement.output_sites.get(id(tensor))
+                if ids is not None and np.any(self._starts_of(ids) != 1.0):
+                    raise below_one(step.layer, self._starts_of(ids).min())
 
-    def _output_mask(self, operation: Any) -> ChannelMask:
-        name = self.rebuilder.free_name(f"{operation.name}_gated")
-        # The precision of what it masks, whatever the policy is by now.
-        dtype = getattr(operation, "dtype_policy", None)
+    def _starts_of(self, ids: np.ndarray) -> np.ndarray:
+        """The inference gate of these ids at the start."""
+        gates = self.placement.gate_of[self.graph.units.root(ids.reshape(-1))]
+        return np.where(gates < 0, 1.0, self.starts[gates])
+
+    def _output_mask(self, call: Call, tensor: Any) -> ChannelMask:
+        name = self.rebuilder.free_name(f"{call.operation.name}_gated")
+        # The precision of what it masks, whatever the policy is by now. An
+        # operator has none of its own, but its output has a type.
+        dtype = getattr(call.operation, "dtype_policy", tensor.dtype)
         return ChannelMask(estimator=None, name=name, dtype=dtype)
 
     def _gate(self, index: int) -> Gate:
@@ -111,11 +134,12 @@ class ChannelMasker:
         )
         return Gate(
             len(group.roots),
-            clone_estimator(self.estimator),
-            regularizer=self.regularizer,
+            clone_estimator(self.estimators[index]),
+            regularizer=self.settings.regularizer,
             weights_per_gate=max(sizes, 1.0),
             min_keep=self.placement.min_keep[index],
-            logit_scale=self.logit_scale,
+            logit_scale=self.settings.logit_scale,
+            multiple=self.settings.multiple,
             name=self.rebuilder.free_name(f"{group.name}_gate"),
         )
 
@@ -150,12 +174,13 @@ class ChannelMasker:
         masked = STOCK_TO_MASKED[type(old)]
         return masked.from_config({**old.get_config(), **masked.without_gates})
 
-    def _fold_inverse(self, layer: Any) -> None:
-        if self.start == 1.0:
+    def _fold_inverse(self, layer: Any, site: np.ndarray) -> None:
+        start = self._starts_of(site)
+        if np.all(start == 1.0):
             return
         if layer.masks_output:
-            raise below_one(layer, self.start)
-        fold_inverse(layer, self.start)
+            raise below_one(layer, start.min())
+        fold_inverse(layer, start)
 
     def _controller(self, budget: Budget) -> BudgetController:
         placement, sizes = self.placement, self.placement.sizes
@@ -171,6 +196,7 @@ class ChannelMasker:
             [Limit(costs[name], value) for name, value in most.items()],
             [np.zeros(size) for size in sizes],
             placement.min_keep,
+            [self.settings.multiple] * len(sizes),
         )
         return BudgetController(
             limits=[

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from keras_diffmask import granularity, rebuild
-from keras_diffmask.estimators import Estimator
 from keras_diffmask.layers import STOCK_TO_MASKED
 from keras_diffmask.masking.masked_model import MaskedModel
+from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import clone_estimator, initial_gate, nothing_to_mask
 
 
@@ -16,12 +16,11 @@ class WeightMasker:
     """Gives every Dense and Conv2D its own gates on weights."""
 
     def __init__(
-        self, source: keras.Model, estimator: Estimator, regularizer: Any
+        self, source: keras.Model, selection: Selection, regularizer: Any
     ) -> None:
         self.source = source
-        self.estimator = estimator
+        self.selection = selection
         self.regularizer = regularizer
-        self.start = initial_gate(estimator)
 
     def run(self) -> MaskedModel:
         if not any(self._maskable(layer) for layer in self.source.layers):
@@ -31,7 +30,8 @@ class WeightMasker:
 
     def _maskable(self, layer: Any) -> bool:
         masked = STOCK_TO_MASKED.get(type(layer))
-        return masked is not None and granularity.WEIGHT in masked.granularities
+        fits = masked is not None and granularity.WEIGHT in masked.granularities
+        return fits and self.selection.takes(layer)
 
     def _make(self, old: Any) -> Any:
         if not self._maskable(old):
@@ -39,7 +39,7 @@ class WeightMasker:
         return STOCK_TO_MASKED[type(old)].from_config(
             {
                 **old.get_config(),
-                "estimator": clone_estimator(self.estimator),
+                "estimator": clone_estimator(self.selection.estimator_of([old])),
                 "granularity": "weight",
                 "gate_regularizer": self.regularizer,
             }
@@ -48,5 +48,6 @@ class WeightMasker:
     def _weights(self, old: Any) -> list[np.ndarray]:
         arrays = rebuild.arrays(old)
         if self._maskable(old):
-            arrays[0] = arrays[0] / self.start
+            start = initial_gate(self.selection.estimator_of([old]))
+            arrays[0] = arrays[0] / start
         return arrays

@@ -4,15 +4,16 @@ from typing import Any
 
 import keras
 
-from keras_diffmask import estimators, granularity, rebuild
+from keras_diffmask import granularity, rebuild
 from keras_diffmask import regularizers as regularizers_module
 from keras_diffmask.budget import Budget
-from keras_diffmask.errors import BudgetError
+from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.graph import trace
 from keras_diffmask.inline import inlined
-from keras_diffmask.masking.by_channel import ChannelMasker
+from keras_diffmask.masking.by_channel import ChannelMasker, GateSettings
 from keras_diffmask.masking.by_weight import WeightMasker
 from keras_diffmask.masking.masked_model import MaskedModel
+from keras_diffmask.masking.selection import Selection
 
 
 def mask_model(
@@ -22,6 +23,9 @@ def mask_model(
     budget: Budget | None = None,
     gate_regularizer: Any = None,
     logit_scale: float = 20.0,
+    include: Any = None,
+    exclude: Any = None,
+    channel_multiple: int = 1,
 ) -> MaskedModel:
     """Return a copy of `model` with trainable gates on its channels or weights.
 
@@ -35,7 +39,9 @@ def mask_model(
     Args:
         model: a built Sequential or Functional model, trained or not. It is
             not changed.
-        estimator: name or `Estimator`; each gate gets it.
+        estimator: name or `Estimator`; each gate gets it. Or a dictionary of
+            layers (written as for `include`) and estimators: the first that
+            matches holds, and what none matches gets `"hard_concrete"`.
         granularity: `"channel"` (also `"neuron"`), or `"weight"` for one gate
             per kernel entry of Dense and Conv2D layers. Only channels can be
             stripped.
@@ -44,6 +50,16 @@ def mask_model(
             `regularizers.L0(1e-4)`.
         logit_scale: float > 0, how many times faster than the weights the gate
             logits learn (under Adam and its kin).
+        include: the layers to put gates on; all that can have some, by
+            default. A layer's name, a compiled regular expression searched
+            for in names, a layer class, a function layer -> bool, or a list
+            of these.
+        exclude: the layers to leave as they are, in the same words. Layers
+            that an Add ties to one of them stay whole as well.
+        channel_multiple: int >= 1. Each gate leaves a multiple of so many
+            channels open, or all: 8 or 16 where the device computes in such
+            blocks. Part of the gate's decision, so that masked and stripped
+            model agree; `set_keep` may still choose otherwise.
 
     Returns:
         A `MaskedModel`, not compiled, whose layers have the original's names.
@@ -51,7 +67,8 @@ def mask_model(
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
             holds NaN, or has nothing to mask.
-        InvalidArgumentError: unknown estimator or granularity.
+        InvalidArgumentError: unknown estimator or granularity, or a layer that
+            the model does not have.
         BudgetError: the budget cannot be reached on this model.
 
     Example:
@@ -65,21 +82,37 @@ def mask_model(
     """
     source = inlined(model)
     rebuild.require_finite(source)
-    estimator = estimators.get(estimator)
+    selection = Selection(source, estimator, include, exclude)
     level = _granularity(granularity)
     regularizer = regularizers_module.get(gate_regularizer)
     if level == "weight":
-        _refuse_weight_budget(budget)
-        return WeightMasker(source, estimator, regularizer).run()
-    graph = trace(source)
-    return ChannelMasker(graph, estimator, regularizer, budget, logit_scale).run()
+        _refuse_for_weights(budget, channel_multiple)
+        return WeightMasker(source, selection, regularizer).run()
+    settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
+    return ChannelMasker(trace(source), selection, budget, settings).run()
 
 
 # `granularity` is the name of the argument, which hides the module inside.
 _granularity = granularity.get
 
 
-def _refuse_weight_budget(budget: Budget | None) -> None:
+def _multiple(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidArgumentError(
+            "channel_multiple to be an int of at least 1",
+            f"channel_multiple={value!r}",
+            "Pass 8, 16 or 32, or leave it out.",
+        )
+    return value
+
+
+def _refuse_for_weights(budget: Budget | None, channel_multiple: int) -> None:
+    if channel_multiple != 1:
+        raise InvalidArgumentError(
+            'granularity="channel" with a channel_multiple',
+            'granularity="weight", which removes no channel',
+            "Drop channel_multiple, or mask channels.",
+        )
     if budget is not None:
         raise BudgetError(
             'granularity="channel" with a budget',

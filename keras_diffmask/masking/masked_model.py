@@ -113,6 +113,7 @@ def finalize(model: keras.Model) -> None:
         [ops.convert_to_numpy(gate.logits()) for gate in gates],
         [gate.min_keep for gate in gates],
         [gate.keep if gate.is_fixed else None for gate in gates],
+        [gate.multiple for gate in gates],
     )
     for gate, keep in zip(gates, decision, strict=True):
         gate.set_keep(np.asarray(keep))

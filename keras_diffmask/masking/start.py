@@ -31,14 +31,14 @@ def clone_estimator(estimator: Estimator) -> Estimator:
     return type(estimator).from_config(estimator.get_config())
 
 
-def fold_inverse(layer: Any, start: float) -> None:
+def fold_inverse(layer: Any, start: np.ndarray) -> None:
     """Give a masked layer weights that a mask of `start` turns into the old ones.
 
     Args:
         layer: a built masked layer, holding the original's weights.
-        start: the inference gate at the start.
+        start: the inference gate of each unit at the start.
     """
-    mask = np.full(layer.gated_units(), start, np.float32)
+    mask = start.astype(np.float32)
     weights = [variable for variable, _ in layer.masked_weights(mask)]
     old = [keras.ops.convert_to_numpy(variable) for variable in weights]
     for variable in weights:

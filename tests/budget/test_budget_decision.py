@@ -37,6 +37,7 @@ def _costs() -> tuple[list[Cost], list[int], list[int]]:
 
 
 COSTS, SIZES, MIN_KEEP = _costs()
+ONES = [1] * len(SIZES)
 SMALLEST = [np.arange(size) < need for size, need in zip(SIZES, MIN_KEEP, strict=True)]
 
 
@@ -65,7 +66,7 @@ def test_decision_holds_and_is_maximal(
     flat: list[float], shares: tuple[float, float]
 ) -> None:
     limits, by_gate = _limits(shares), _split(flat)
-    keeps = decide(limits, by_gate, MIN_KEEP, [None] * len(SIZES))
+    keeps = decide(limits, by_gate, MIN_KEEP, [None] * len(SIZES), ONES)
     assert all(limit.holds(keeps) for limit in limits)
     for keep, score, need in zip(keeps, by_gate, MIN_KEEP, strict=True):
         assert keep.sum() >= need
@@ -91,7 +92,7 @@ def test_fixed_gates_stay_as_they_are(
     fixed[gate] = np.array(keep)
     limits = _limits((0.6, 0.6))
     try:
-        keeps = decide(limits, _split(flat), MIN_KEEP, fixed)
+        keeps = decide(limits, _split(flat), MIN_KEEP, fixed, ONES)
     except BudgetError as error:
         assert "set_keep" in str(error)
         return
@@ -101,7 +102,9 @@ def test_fixed_gates_stay_as_they_are(
 
 def test_dense_budget_closes_nothing() -> None:
     flat = np.linspace(-4, 4, sum(SIZES)).tolist()
-    keeps = decide(_limits((1.0, 1.0)), _split(flat), MIN_KEEP, [None] * len(SIZES))
+    keeps = decide(
+        _limits((1.0, 1.0)), _split(flat), MIN_KEEP, [None] * len(SIZES), ONES
+    )
     assert all(keep.all() for keep in keeps)
 
 

@@ -27,7 +27,8 @@ class LayerScaleRule(Channelwise):
     def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
         stays = cut.along(step.inputs[0])
         gamma = weights.array(step.layer.gamma)[stays]
-        return {"projection_dim": int(stays.sum())}, {"gamma": gamma}
+        # As a list: Keras gives this weight no name of its own.
+        return {"projection_dim": int(stays.sum())}, [gamma]
 
 
 @register(keras_internals.StochasticDepth)
