@@ -163,7 +163,7 @@ def assert_stock(graph: Graph, slim: keras.Model) -> None:
     allowed = (Unknown,) if "Unknown layer" in graph.kinds else ()
     for layer in [*flatten_layers(slim), *slim.operations]:
         module = type(layer).__module__
-        assert module.startswith("keras.src.") or type(layer) in allowed, type(layer)
+        assert module.startswith("keras.src.") or isinstance(layer, allowed), layer
 
 
 def loaded(model: keras.Model) -> keras.Model:
