@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from tests.random_graphs.check import check
 from tests.random_graphs.finish import Graph, draw
 from tests.random_graphs.recipe import Drawn, Recipe, Replayed
 
@@ -58,3 +59,17 @@ def shorten(
             if recipe[i][j] and still(lower):
                 recipe, group = lower, lower[i]
     return recipe
+
+
+def same_failure(error: Exception) -> Any:
+    """Whether a graph fails in this way too: the type, and the first words."""
+    words = str(error).split()[:4]
+
+    def fails(graph: Graph) -> bool:
+        try:
+            check(graph)
+        except type(error) as again:
+            return str(again).split()[:4] == words
+        return False
+
+    return fails

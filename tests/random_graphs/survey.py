@@ -15,10 +15,16 @@ from hypothesis.strategies import DataObject
 
 import keras_diffmask as kd
 from tests.random_graphs.check import Outcome, check
-from tests.random_graphs.finish import STRUCTURES, Graph, draw
-from tests.random_graphs.recipe import Drawn, Recipe
+from tests.random_graphs.finish import STRUCTURES, draw
+from tests.random_graphs.recipe import Drawn, Recipe, Replayed
 from tests.random_graphs.sketch import PIECES
-from tests.random_graphs.strategy import choices, quietly, shorten, source_of
+from tests.random_graphs.strategy import (
+    choices,
+    quietly,
+    same_failure,
+    shorten,
+    source_of,
+)
 
 #: Examples that each kind must appear in, of 1,000; share that must lose a unit.
 FEWEST_PER_KIND, LOSING = 30, 0.90
@@ -93,11 +99,11 @@ class Survey:
     def missed(self) -> list[str]:
         """The bars that are not met; kinds are counted per 1,000 examples."""
         lines = [f"{len(self.failures)} graphs break a law"] if self.failures else []
-        fewest = FEWEST_PER_KIND * self.examples / 1000
+        fewest = FEWEST_PER_KIND * self.examples // 1000
         for kind in (*PIECES, *STRUCTURES):
             count = self.kinds.get(kind, 0)
             if count < fewest:
-                lines.append(f"{kind}: in {count} graphs, of {fewest:.0f}")
+                lines.append(f"{kind}: in {count} graphs, of {fewest}")
         if self.losing() < LOSING:
             lines.append(
                 f"{self.losing():.1%} of the graphs lose a unit, of {LOSING:.0%}"
@@ -123,8 +129,11 @@ class Survey:
 def run_chunk(survey: Survey, count: int, shorter: bool = True) -> None:
     """The next examples; a failure is written down, and the rest still run."""
     limit = survey.examples + count
-    # The rarest kinds so far come first, which is where most draws fall.
+    # The rarest kinds so far come first, which is where most draws fall; and
+    # every other chunk is drawn from the rarer half alone.
     order = sorted(PIECES, key=lambda kind: survey.kinds.get(kind, 0))
+    if survey.examples // count % 2:
+        order = order[: len(order) // 2]
 
     @seed(survey.seed * 100_000 + survey.examples)
     @quietly(count, phases=[Phase.generate])
@@ -152,22 +161,6 @@ def _one(survey: Survey, source: Drawn, shorter: bool) -> None:
         survey.add(outcome)
 
 
-def same_failure(error: Exception) -> Any:
-    """Whether a graph fails in this way too: the type, and the first words."""
-    words = str(error).split()[:4]
-
-    def fails(graph: Graph) -> bool:
-        try:
-            check(graph)
-        except type(error) as again:
-            return str(again).split()[:4] == words
-        return False
-
-    return fails
-
-
 def reproduce(recipe: Recipe) -> Outcome:
     """Check the graph of a recipe from the JSON file."""
-    from tests.random_graphs.recipe import Replayed
-
     return check(draw(Replayed(recipe)))
