@@ -1,6 +1,7 @@
 """Groups: units that occur in the same places, and so share a gate."""
 
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 
@@ -51,7 +52,8 @@ def group(graph: ChannelGraph) -> Groups:
     """
     signature = _signatures(graph)
     found = Groups([], np.full(len(graph.units), -1))
-    names: dict[str, int] = {}
+    taken = {step.name for step in graph.steps}
+    named: set[str] = set()
     for step in graph.steps:
         if not step.rule.writes or not step.outputs:
             continue
@@ -64,9 +66,12 @@ def group(graph: ChannelGraph) -> Groups:
         fresh = roots[known < 0]
         for value in dict.fromkeys(signature[fresh].tolist()):
             members = fresh[signature[fresh] == value]
-            number = names.get(step.name, 0)
-            names[step.name] = number + 1
-            name = f"{step.name}_{number}" if number else step.name
+            name = step.name
+            if name in named:
+                free = (f"{step.name}_{number}" for number in count(1))
+                name = next(one for one in free if one not in taken)
+                taken.add(name)
+            named.add(name)
             found.of_root[members] = len(found.items)
             found.items.append(Group(name, members, [step]))
     return found
