@@ -1,9 +1,10 @@
 """Plan: what a strip takes out, what stays, and why."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from keras_diffmask.export.surgery.savings import savings
 from keras_diffmask.graph import Group, Proof, group
 
 
@@ -20,6 +21,9 @@ class PlanRow:
         stays: reason -> how many units are closed, and stay because of it.
         protected: why nothing here can be removed, or None.
         removed: whether the layers went altogether (a closed branch).
+        saved_parameters: what its removal saves by itself, if nothing else went.
+        saved_macs: the same in multiply-accumulates per example.
+        saved_bytes: the same in bytes of float32 weights.
     """
 
     name: str
@@ -29,6 +33,9 @@ class PlanRow:
     stays: dict[str, int]
     protected: str | None
     removed: bool
+    saved_parameters: int = 0
+    saved_macs: int = 0
+    saved_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,17 +64,29 @@ class Plan:
         return asdict(self)
 
     def __str__(self) -> str:
-        names = [" + ".join(row.layers) for row in self.rows]
-        width = max([len("layers"), *(min(len(name), 48) for name in names)])
-        lines = [f"{'layers':<{width}}  {'kept':>11}  why it stays"]
-        for name, row in zip(names, self.rows, strict=True):
-            label = name if len(name) <= width else name[: width - 3] + "..."
-            kept = f"{row.kept} of {row.total}"
-            lines.append(f"{label:<{width}}  {kept:>11}  {_why(row)}".rstrip())
+        rows: list[tuple[str, ...]] = [
+            ("layers", "kept", "parameters", "MACs", "why it stays")
+        ]
+        for row in self.rows:
+            label = " + ".join(row.layers)
+            label = label if len(label) <= 40 else label[:37] + "..."
+            saved = [
+                f"-{n:,}" if n else "" for n in (row.saved_parameters, row.saved_macs)
+            ]
+            rows.append((label, f"{row.kept} of {row.total}", *saved, _why(row)))
+        widths = [max(len(row[place]) for row in rows) for place in range(4)]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if place == 0 else cell.rjust(width)
+                for place, (cell, width) in enumerate(zip(row, widths, strict=False))
+            )
+            + f"  {row[-1]}"
+            for row in rows
+        ]
         for what, pair in (("MACs", self.macs), ("parameters", self.parameters)):
             share = pair[1] / pair[0] if pair[0] else 1.0
             lines.append(f"{what}: {pair[0]:,} -> {pair[1]:,} ({share:.1%})")
-        return "\n".join(lines)
+        return "\n".join(line.rstrip() for line in lines)
 
 
 def _why(row: PlanRow) -> str:
@@ -80,8 +99,19 @@ def _why(row: PlanRow) -> str:
 
 def rows_of(proof: Proof) -> tuple[PlanRow, ...]:
     """One row per group of units."""
+    groups = group(proof.graph)
     live = {id(step) for step in proof.live}
-    return tuple(_row(proof, item, live) for item in group(proof.graph).items)
+    parameters = savings(proof, groups, proof.graph.parameters())
+    macs = savings(proof, groups, proof.graph.macs())
+    return tuple(
+        replace(
+            _row(proof, item, live),
+            saved_parameters=round(parameters[index]),
+            saved_macs=round(macs[index]),
+            saved_bytes=4 * round(parameters[index]),
+        )
+        for index, item in enumerate(groups.items)
+    )
 
 
 def _row(proof: Proof, item: Group, live: set[int]) -> PlanRow:

@@ -89,7 +89,7 @@ def trace(model: keras.Model) -> ChannelGraph:
             continue
         rule = rule_for(call.operation) or _BARRIER
         step = Step(call, rule, [ids[id(t)] for t in call.inputs], units)
-        step.outputs = _checked(step, rule.trace(step))
+        step.outputs = _traced(step)
         for tensor, out in zip(call.outputs, step.outputs, strict=True):
             ids[id(tensor)] = out
         for tensor in (*call.inputs, *call.masks):
@@ -110,12 +110,21 @@ def _protected_input(tensor: Any, units: UnitTable) -> np.ndarray:
     return spread(fresh, rank) if rank > 0 else fresh.reshape(())
 
 
-def _checked(step: Step, outputs: Any) -> list[np.ndarray]:
-    """What a rule's `trace` returned, if it fits the tensors.
+def _traced(step: Step) -> list[np.ndarray]:
+    """What the rule's `trace` returns, if it fits the tensors.
 
     Raises:
-        RuleError: it does not.
+        RuleError: it does not, or it ties channels of different numbers.
     """
+    try:
+        outputs = step.rule.trace(step)
+    except ValueError as error:
+        raise RuleError(
+            f"{type(step.rule).__name__}.trace to work on layer {step.name!r}, whose "
+            f"inputs have ids of shapes {[ids.shape for ids in step.inputs]}",
+            f"{type(error).__name__}: {error}",
+            "Tie only as many channels as there are on both sides.",
+        ) from error
     tensors = step.call.outputs
     wanted = [tensor.shape[1:] for tensor in tensors]
     given = [getattr(ids, "shape", None) for ids in outputs]
@@ -139,6 +148,7 @@ def _checked(step: Step, outputs: Any) -> list[np.ndarray]:
 def _tie_repeated_calls(steps: list[Step], units: UnitTable) -> None:
     """A layer called twice has one set of weights, or one shape to reshape to."""
     first: dict[int, Step] = {}
+    tied: list[Step] = []
     for step in steps:
         other = first.setdefault(id(step.layer), step)
         if other is step:
@@ -157,6 +167,14 @@ def _tie_repeated_calls(steps: list[Step], units: UnitTable) -> None:
                 else:
                     units.pin(a, f"{step.name} is called on different shapes")
                     units.pin(b, f"{step.name} is called on different shapes")
+        tied.append(step)
+    for step in tied:
+        for ids in (*step.inputs, *step.outputs):
+            if ids.size > 1 and len(np.unique(units.root(ids))) == 1:
+                reason = (
+                    f"the calls of {step.name} tie all of its channels to each other"
+                )
+                units.pin(ids, reason)
 
 
 def count(terms: list[tuple[Step, Term]]) -> int:

@@ -5,6 +5,7 @@ import keras
 from keras_diffmask import keras_internals
 from keras_diffmask.gate import Gate
 from keras_diffmask.masking.mask_model import mask_model as mask_model
+from keras_diffmask.masking.masked_class import masked_class as masked_class
 from keras_diffmask.masking.masked_model import MaskedModel as MaskedModel
 from keras_diffmask.masking.masked_model import finalize as finalize
 

@@ -67,7 +67,7 @@ class ChannelMasker:
         self.gates = [self._gate(i) for i in range(len(self.placement.groups))]
         self.masks: list[Any] = []
 
-    def run(self) -> MaskedModel:
+    def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
         controller = self._controller(self.budget) if self.budget else None
         rebuilder = self.rebuilder
         folded: set[int] = set()
@@ -91,7 +91,7 @@ class ChannelMasker:
                 self._fold_inverse(rebuilder.layer(call.operation), site)
             return self._masked_outputs(call, outputs)
 
-        return rebuilder.run(perform, MaskedModel, prepare)
+        return rebuilder.run(perform, model_class, prepare)
 
     def _masked_outputs(self, call: Call, outputs: Any) -> Any:
         """The outputs of a call, times their masks where those go on outputs."""

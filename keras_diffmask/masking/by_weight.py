@@ -22,11 +22,11 @@ class WeightMasker:
         self.selection = selection
         self.regularizer = regularizer
 
-    def run(self) -> MaskedModel:
+    def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
         if not any(self._maskable(layer) for layer in self.source.layers):
             raise nothing_to_mask(self.source)
         rebuilder = rebuild.Rebuilder(self.source, self._make, self._weights)
-        return rebuilder.run(model_class=MaskedModel)
+        return rebuilder.run(model_class=model_class)
 
     def _maskable(self, layer: Any) -> bool:
         masked = STOCK_TO_MASKED.get(type(layer))

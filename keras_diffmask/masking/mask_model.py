@@ -12,6 +12,7 @@ from keras_diffmask.graph import trace
 from keras_diffmask.inline import inlined
 from keras_diffmask.masking.by_channel import ChannelMasker, GateSettings
 from keras_diffmask.masking.by_weight import WeightMasker
+from keras_diffmask.masking.masked_class import masked_class
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.selection import Selection
 
@@ -62,7 +63,8 @@ def mask_model(
             model agree; `set_keep` may still choose otherwise.
 
     Returns:
-        A `MaskedModel`, not compiled, whose layers have the original's names.
+        A `MaskedModel`, not compiled, whose layers have the original's names;
+        also of the original's class, where that has a `train_step` of its own.
 
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
@@ -81,15 +83,16 @@ def mask_model(
     [8]
     """
     source = inlined(model)
+    model_class = masked_class(type(model))
     rebuild.require_finite(source)
     selection = Selection(source, estimator, include, exclude)
     level = _granularity(granularity)
     regularizer = regularizers_module.get(gate_regularizer)
     if level == "weight":
         _refuse_for_weights(budget, channel_multiple)
-        return WeightMasker(source, selection, regularizer).run()
+        return WeightMasker(source, selection, regularizer).run(model_class)
     settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
-    return ChannelMasker(trace(source), selection, budget, settings).run()
+    return ChannelMasker(trace(source), selection, budget, settings).run(model_class)
 
 
 # `granularity` is the name of the argument, which hides the module inside.
