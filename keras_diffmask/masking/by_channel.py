@@ -160,7 +160,7 @@ class ChannelMasker:
         places = place[roots]
         if (places < 0).any():
             # What has no gate is multiplied by 1.
-            parts.append(keras.ops.ones_like(parts[0][:1]))
+            parts.append(keras.ops.ones_like(keras.ops.take(parts[0], [0])))
             places = np.where(places < 0, start, places)
         mask = keras.ops.concatenate(parts) if len(parts) > 1 else parts[0]
         if not np.array_equal(places, np.arange(mask.shape[0])):

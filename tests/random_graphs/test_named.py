@@ -31,6 +31,36 @@ FOUND: dict[str, Recipe] = {
         ["Initial state", 0, 0, 0, 0],
         ["finish", 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ],
+    # One mask of channels with a gate and without one, side by side.
+    "gated_next_to_not_gated": [
+        ["start", 3, 0, 0, 0, 0, 0, 0],
+        ["Model in a model", 0, 0, 0, 0, 0, 0, 0, 0],
+        ["Concatenate nested", 1, 0, 0, 0, 0, 0, 0, 0, 0],
+        ["Add", 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ["finish", 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ],
+    # A copy computed with other statistics than it showed in its weights.
+    "normalization_in_the_middle": [
+        ["start", 0],
+        ["Conv3D", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ["Normalization", 0, 1],
+        ["finish", 0, 0, 0, 0, 0, 0, 0],
+    ],
+    # Channels that no layer reads go, though their gate is open.
+    "unread_channels": [
+        ["start", 0],
+        ["ReLU", 3, 0, 0, 0, 0, 0],
+        ["Resizing", 0, 0, 0, 0, 0, 10, 0, 0, 0, 0],
+        ["x[..., :k]", 0, 0, 1],
+        ["finish", 0, 0, 0, 0, 0, 0, 0, 0],
+    ],
+    # A second group of "dense" took the name of the layer "dense_1".
+    "a_name_that_is_taken": [
+        ["start", 0],
+        ["Add", 0, 0, 0, 11, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ["x[..., :k]", 0, 0],
+        ["finish", 0, 0, 0, 0, 0, 0],
+    ],
 }
 
 
