@@ -103,11 +103,23 @@ def arrays(layer: Any) -> list[np.ndarray]:
 
 
 def assign(layer: Any, values: list[np.ndarray] | dict[str, np.ndarray]) -> None:
-    """Set the layer's weights, in order or by name, its gates' own left out."""
+    """Set the layer's weights, in order or by name, its gates' own left out.
+
+    Raises:
+        ValueError: they are not those of the layer.
+    """
     targets = weights_without_gates(layer)
+    names = [variable.name for variable in targets]
     if isinstance(values, dict):
-        values = [values[variable.name] for variable in targets]
+        if set(names) != set(values):
+            raise ValueError(f"weights {sorted(values)} in place of {sorted(names)}")
+        values = [values[name] for name in names]
     for variable, value in zip(targets, values, strict=True):
+        if tuple(variable.shape) != np.shape(value):
+            raise ValueError(
+                f"{variable.name} of shape {np.shape(value)} in place of "
+                f"{tuple(variable.shape)}"
+            )
         variable.assign(value)
     refresh(layer)
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_diffmask import rebuild
+from keras_diffmask.errors import RuleError
 from keras_diffmask.graph import Cut, Proof, Step
 from keras_diffmask.keras_internals import Call, trusting
 
@@ -67,9 +68,20 @@ class _Cutter:
             return args[0]
 
         def smaller(*args: Any, **kwargs: Any) -> Any:
-            return self.rebuilder.call(step.layer, args, kwargs)
+            return self._call(step, args, kwargs)
 
         return step.rule.perform(step, what, smaller, args, kwargs)
+
+    def _call(self, step: Step, args: tuple, kwargs: dict) -> Any:
+        try:
+            return self.rebuilder.call(step.layer, args, kwargs)
+        except ValueError as error:
+            raise RuleError(
+                f"{type(step.rule).__name__}.shrink to fit layer {step.name!r} to the "
+                "channels that stay",
+                str(error).splitlines()[0],
+                "Return its changed configuration, and all of its weights.",
+            ) from error
 
     def _cut(self, step: Step) -> Cut:
         return _what_stays(self.proof, step, self.rebuilder.free_name)

@@ -11,12 +11,13 @@ import numpy as np
 from keras import tree
 
 import keras_diffmask as kd
+from tests.laws import zoo_graph as zoo_graph
 from tests.laws import zoo_shared as zoo_shared
 from tests.laws.zoo import ZOO, Entry
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
-#: Name -> entry, both files of the zoo.
+#: Name -> entry, all files of the zoo.
 MODELS = dict(ZOO)
 
 

@@ -190,7 +190,8 @@ def embedded() -> keras.Model:
     """Tokens are what the first layer makes of numbers, so that inputs vary."""
     inputs = keras.Input((6,))
     tokens = ops.cast(ops.clip(3.0 * inputs + 8.0, 0, 15), "int32")
-    x = layers.Embedding(16, 8, name="embedding")(tokens)
+    table = keras.initializers.RandomNormal(stddev=1.0)
+    x = layers.Embedding(16, 8, table, name="embedding")(tokens)
     x = layers.Conv1D(7, 3, activation="relu")(x)
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
 
