@@ -21,7 +21,7 @@ def transformer_block() -> keras.Model:
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
 
 
-@entry(IMAGE, folds=False)
+@entry(IMAGE)
 def u_net() -> keras.Model:
     inputs = keras.Input(IMAGE)
     one = conv(6, activation="relu")(inputs)
@@ -46,7 +46,7 @@ def two_towers() -> keras.Model:
     return keras.Model([left, right], layers.Dense(3)(x))
 
 
-@entry(IMAGE, folds=False)
+@entry(IMAGE)
 def squeeze_and_excite() -> keras.Model:
     inputs = keras.Input(IMAGE)
     x = layers.ReLU()(layers.BatchNormalization()(conv(8)(inputs)))
@@ -106,7 +106,7 @@ def inverted_residuals() -> keras.Model:
     return keras.Model(inputs, head(x))
 
 
-@entry(IMAGE, folds=False)
+@entry(IMAGE)
 def depthwise_and_separable() -> keras.Model:
     inputs = keras.Input(IMAGE)
     x = layers.DepthwiseConv2D(3, depth_multiplier=2, activation="relu")(
@@ -117,7 +117,7 @@ def depthwise_and_separable() -> keras.Model:
     return keras.Model(inputs, head(layers.ReLU()(layers.BatchNormalization()(x))))
 
 
-@entry(IMAGE, folds=False)
+@entry(IMAGE)
 def many_groups() -> keras.Model:
     """Groups of two channels go whole; of four halves, a place in each."""
     inputs = keras.Input(IMAGE)
@@ -129,7 +129,7 @@ def many_groups() -> keras.Model:
     return keras.Model(inputs, head(x))
 
 
-@entry(IMAGE, folds=False)
+@entry(IMAGE)
 def merges() -> keras.Model:
     inputs = keras.Input(IMAGE)
     ways = [conv(8, activation="relu")(inputs) for _ in range(6)]
@@ -152,7 +152,7 @@ def operators() -> keras.Model:
     return keras.Model(inputs, layers.Dense(3)(ops.mean(x, axis=(1, 2))))
 
 
-@entry(SEQUENCE, folds=False)
+@entry(SEQUENCE)
 def one_dimensional() -> keras.Model:
     inputs = keras.Input(SEQUENCE)
     x = layers.Conv1D(8, 3, padding="causal", activation="relu")(inputs)
@@ -166,7 +166,7 @@ def one_dimensional() -> keras.Model:
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalMaxPooling1D()(x)))
 
 
-@entry(VECTOR, folds=False)
+@entry(VECTOR)
 def repeated_vector() -> keras.Model:
     inputs = keras.Input(VECTOR)
     x = layers.Dense(8, activation="relu")(inputs)
