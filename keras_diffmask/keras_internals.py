@@ -18,6 +18,7 @@ from keras.src.applications.convnext import StochasticDepth as StochasticDepth
 from keras.src.applications.inception_resnet_v2 import (
     CustomScaleLayer as CustomScaleLayer,
 )
+from keras.src.ops.function import map_graph
 from keras.src.saving import serialization_lib
 
 from keras_diffmask.errors import UnsupportedModelError
@@ -158,6 +159,12 @@ def replay(
             produced[id(old)] = new
     flat_outputs = [produced[id(tensor)] for tensor in model.outputs]
     return tree.pack_sequence_as(model._outputs_struct, flat_outputs)
+
+
+def operators_of(inputs: Any, outputs: Any) -> list[Any]:
+    """The operators, as opposed to layers, between symbolic tensors."""
+    _, _, operations, _ = map_graph(tree.flatten(inputs), tree.flatten(outputs))
+    return [x for x in operations if not isinstance(x, keras.layers.Layer)]
 
 
 def trusting() -> Any:

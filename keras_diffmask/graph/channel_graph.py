@@ -171,10 +171,7 @@ def _tie_repeated_calls(steps: list[Step], units: UnitTable) -> None:
     for step in tied:
         for ids in (*step.inputs, *step.outputs):
             if ids.size > 1 and len(np.unique(units.root(ids))) == 1:
-                reason = (
-                    f"the calls of {step.name} tie all of its channels to each other"
-                )
-                units.pin(ids, reason)
+                units.pin(ids, f"the calls of {step.name} tie all of its channels")
 
 
 def count(terms: list[tuple[Step, Term]]) -> int:

@@ -37,6 +37,10 @@ def place(
 def _can_be_gated(graph: ChannelGraph, item: Group) -> bool:
     if any(int(root) in graph.protected for root in item.roots):
         return False
+    # A masked layer takes a mask for the first kind of its hidden units.
+    out_of_reach = [ids for step in item.writers for ids in step.hidden[1:]]
+    if any(np.isin(item.roots, graph.units.root(ids)).any() for ids in out_of_reach):
+        return False
     return all(
         not step.rule.acts_inside or type(step.layer) in STOCK_TO_MASKED
         for step in item.writers

@@ -73,7 +73,7 @@ def test_inverse_is_folded_into_single_weights() -> None:
 
 
 def _assert_same(before: keras.Model, after: Any, x: Any) -> None:
-    assert type(after) is kd.MaskedModel
+    assert isinstance(after, kd.MaskedModel)
     for a, b in zip(alive.run(before, x), alive.run(after, x), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
     old, new = kd.gates(before), kd.gates(after)

@@ -75,9 +75,9 @@ def recurrent_with_masking() -> keras.Model:
     inputs = keras.Input(SEQUENCE)
     x = layers.Masking()(inputs)
     x = layers.LSTM(8, return_sequences=True)(x)
-    x = layers.TimeDistributed(layers.Dense(7, activation="relu"))(x)
+    x = layers.TimeDistributed(layers.Dense(7, activation="tanh"))(x)
     x = layers.Bidirectional(layers.GRU(5, return_sequences=True))(x)
-    x = layers.Dense(6, activation="relu")(x)
+    x = layers.Dense(6, activation="tanh")(x)
     return keras.Model(inputs, layers.Dense(3)(layers.LSTM(7)(x)))
 
 
@@ -169,19 +169,19 @@ def one_dimensional() -> keras.Model:
 @entry(VECTOR)
 def repeated_vector() -> keras.Model:
     inputs = keras.Input(VECTOR)
-    x = layers.Dense(8, activation="relu")(inputs)
+    x = layers.Dense(8, activation="tanh")(inputs)
     x = layers.RepeatVector(4)(x)
     x = layers.LSTM(7, return_sequences=True)(x)
-    x = layers.RMSNormalization()(layers.Dense(8, activation="relu")(x))
-    x = layers.Dense(6, activation="relu")(layers.UnitNormalization()(x))
+    x = layers.RMSNormalization()(layers.Dense(8, activation="tanh")(x))
+    x = layers.Dense(6, activation="tanh")(layers.UnitNormalization()(x))
     return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
 
 
 @entry((4, 4, 4, 2))
 def volumes() -> keras.Model:
     inputs = keras.Input((4, 4, 4, 2))
-    x = layers.Conv3D(8, 3, padding="same", activation="relu")(inputs)
-    x = layers.Conv3D(6, 2, activation="relu")(layers.MaxPooling3D(2)(x))
+    x = layers.Conv3D(8, 3, 2, padding="same", activation="relu")(inputs)
+    x = layers.Conv3D(6, 2, activation="relu")(x)
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling3D()(x)))
 
 
