@@ -13,7 +13,7 @@ class PlanRow:
     """One set of layers whose units live and die together.
 
     Attributes:
-        name: of the first layer, numbered where it writes several groups; the
+        name: of one of the layers, numbered where it writes several groups; the
             gate that `mask_model` gives them is called `<name>_gate`.
         layers: names of the layers that write these units.
         kept: units that stay.

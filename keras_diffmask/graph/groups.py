@@ -14,7 +14,7 @@ class Group:
     """Units that occur in the same axes of the same layers.
 
     Attributes:
-        name: of the first layer that writes them, numbered where that writes
+        name: of one of the layers that write them, numbered where that writes
             several groups.
         roots: root of each unit, in the order of the first writer.
         writers: the steps that write them.
@@ -52,29 +52,43 @@ def group(graph: ChannelGraph) -> Groups:
     """
     signature = _signatures(graph)
     found = Groups([], np.full(len(graph.units), -1))
-    taken = {step.name for step in graph.steps}
-    named: set[str] = set()
     for step in graph.steps:
         if not step.rule.writes or not step.outputs:
             continue
-        roots = graph.units.root(step.written)
-        _, first = np.unique(roots, return_index=True)
-        roots = roots[np.sort(first)]
+        roots = _in_order(graph.units.root(step.written))
         known = found.of_root[roots]
         for index in dict.fromkeys(known[known >= 0].tolist()):
             found.items[index].writers.append(step)
         fresh = roots[known < 0]
         for value in dict.fromkeys(signature[fresh].tolist()):
             members = fresh[signature[fresh] == value]
-            name = step.name
-            if name in named:
-                free = (f"{step.name}_{number}" for number in count(1))
-                name = next(one for one in free if one not in taken)
-                taken.add(name)
-            named.add(name)
             found.of_root[members] = len(found.items)
-            found.items.append(Group(name, members, [step]))
+            found.items.append(Group("", members, [step]))
+    _name(graph, found)
     return found
+
+
+def _in_order(roots: np.ndarray) -> np.ndarray:
+    """Each root once, in the order in which they come first."""
+    _, first = np.unique(roots, return_index=True)
+    return roots[np.sort(first)]
+
+
+def _name(graph: ChannelGraph, groups: Groups) -> None:
+    """Name groups after one of their layers, whatever order the model runs in."""
+    taken = {step.name for step in graph.steps}
+    of_layer: dict[str, list[Group]] = {}
+    for item in groups.items:
+        base = min(item.layers, key=lambda name: (len(name), name))
+        of_layer.setdefault(base, []).append(item)
+    for base, items in of_layer.items():
+        writer = next(step for step in items[0].writers if step.name == base)
+        places = groups.of_root[_in_order(graph.units.root(writer.written))]
+        ordered = [groups.items[index] for index in dict.fromkeys(places.tolist())]
+        free = (name for n in count(1) if (name := f"{base}_{n}") not in taken)
+        for number, item in enumerate(x for x in ordered if x in items):
+            item.name = next(free) if number else base
+            taken.add(item.name)
 
 
 def _signatures(graph: ChannelGraph) -> np.ndarray:

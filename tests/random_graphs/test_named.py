@@ -46,6 +46,14 @@ FOUND: dict[str, Recipe] = {
         ["Normalization", 0, 1],
         ["finish", 0, 0, 0, 0, 0, 0, 0],
     ],
+    # With masks in it the model ran in another order, and a group changed its name.
+    "another_order_of_layers": [
+        ["start", 3, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0],
+        ["Conv3DTranspose", 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0],
+        ["Conv3DTranspose", 3, 0, 0, 0, 0, 0, 0, 9, 0, 0],
+        ["x * y", 1, 1, 0, 1],
+        ["finish", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ],
     # Channels that no layer reads go, though their gate is open.
     "unread_channels": [
         ["start", 0],
