@@ -14,6 +14,7 @@ from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.keras_internals import flatten_layers
 from tests.laws import alive
 from tests.laws.zoo_shared import Unknown
+from tests.random_graphs.constants import leave_constants
 from tests.random_graphs.finish import Graph
 
 SHARES = (0.3, 0.5, 0.7)
@@ -67,7 +68,24 @@ def check(graph: Graph) -> Outcome:
     for share in SHARES:
         assert_strip(graph, masked, expected, share, outcome)
     alive.assert_untouched(graph.model, before)
+    assert_constants(graph, outcome)
     return outcome
+
+
+def assert_constants(graph: Graph, outcome: Outcome) -> None:
+    """Law 3 without masks, where weights leave constants other than 0 behind."""
+    before = [alive.array(weight).copy() for weight in graph.model.weights]
+    try:
+        leave_constants(graph.model, seed=len(before))
+        expected = alive.run(graph.model, graph.inputs())
+        if not all(np.all(np.isfinite(y)) for y in expected):
+            return
+        slim = export.strip(graph.model)
+        assert_exact(graph, None, slim, expected, outcome)
+        assert export.plan(graph.model).parameters[1] == slim.count_params()
+    finally:
+        for weight, value in zip(graph.model.weights, before, strict=True):
+            weight.assign(value)
 
 
 def is_dead(outputs: list[np.ndarray]) -> bool:
