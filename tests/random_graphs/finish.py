@@ -84,7 +84,7 @@ class Graph:
 
     def twin(self) -> keras.Model:
         """The same model once more, under the precision policy in force."""
-        keras.utils.clear_session(free_memory=False)
+        forget_names()
         return self.again() if self.again else draw(Replayed(self.recipe)).model
 
     def inputs(self, batch: int = 12, seed: int = 5) -> Any:
@@ -99,9 +99,17 @@ def pack(values: list[Any], structure: str) -> Any:
     return values if structure == "list" or len(values) > 1 else values[0]
 
 
+def forget_names() -> None:
+    """Let layers be numbered from the start again."""
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)
+    # It forgets the policy as well.
+    keras.config.set_dtype_policy(policy)
+
+
 def draw(source: Source) -> Graph:
     """Draw a graph: pieces in any order, joined by what they need."""
-    keras.utils.clear_session(free_memory=False)
+    forget_names()
     keras.utils.set_random_seed(1)
     sketch, kinds = Sketch(source), list(PIECES)
     source.begin("start")
