@@ -1,119 +1,17 @@
 """The interface of a rule, and the table that finds the rule for a layer."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
-from keras_diffmask.graph.axes import on_last_axis, spread
-from keras_diffmask.graph.units import UnitTable
-from keras_diffmask.keras_internals import Call
+from keras_diffmask.graph.step import Cut as Cut
+from keras_diffmask.graph.step import Hold as Hold
+from keras_diffmask.graph.step import Step as Step
+from keras_diffmask.graph.step import Term as Term
 
 BORDER = "a constant other than 0 meets zero padding"
-
-
-@dataclass(eq=False)
-class Step:
-    """One call of a layer, with the units of the tensors it takes and gives.
-
-    Attributes:
-        call: the call in the Keras graph.
-        rule: the rule that speaks for the layer.
-        inputs: ids of each input tensor.
-        units: the table the ids belong to.
-        outputs: ids of each output tensor.
-        hidden: vectors of units inside of the layer, such as attention heads.
-        memo: what a rule has worked out of the weights, to not do it again.
-    """
-
-    call: Call
-    rule: "Rule"
-    inputs: list[np.ndarray]
-    units: UnitTable
-    outputs: list[np.ndarray] = field(default_factory=list)
-    hidden: list[np.ndarray] = field(default_factory=list)
-    memo: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def layer(self) -> Any:
-        return self.call.operation
-
-    @property
-    def name(self) -> str:
-        return self.layer.name
-
-    @property
-    def written(self) -> np.ndarray:
-        """Ids of all units that are this step's own, as a vector."""
-        own = [*self.outputs, *self.hidden]
-        return np.concatenate([ids.reshape(-1) for ids in own])
-
-    def fresh(self, tensor: Any, reason: str | None = None) -> np.ndarray:
-        """New ids for a tensor, along its last axis; pinned where there is a reason."""
-        rank = len(tensor.shape) - 1
-        size = (tensor.shape[-1] or 1) if rank else 1
-        ids = self.units.new(size)
-        if reason:
-            self.units.pin(ids, reason)
-        return spread(ids, rank) if rank else ids.reshape(())
-
-    def bar(self, reason: str) -> list[np.ndarray]:
-        """Pin both sides of the step; what a rule returns that cannot go on."""
-        for ids in self.inputs:
-            self.units.pin(ids, reason)
-        return [self.fresh(tensor, reason) for tensor in self.call.outputs]
-
-
-@dataclass(frozen=True, eq=False)
-class Term:
-    """A product that counts: factor x the units in each of up to three axes.
-
-    Id arrays keep their multiplicity; None stands for the number 1.
-    `takes_input` says that the rows are the step's first input, of which it
-    may read less than there is (`Rule.takes`).
-    """
-
-    factor: float
-    rows: np.ndarray | None = None
-    columns: np.ndarray | None = None
-    takes_input: bool = False
-    depth: np.ndarray | None = None
-
-    @property
-    def axes(self) -> tuple[np.ndarray | None, ...]:
-        return (self.rows, self.columns, self.depth)
-
-    def size(
-        self, count: Callable[[np.ndarray], int], rows: np.ndarray | None = None
-    ) -> float:
-        """The product, with `count` saying how many of some ids there are.
-
-        Args:
-            count: ids -> how many count.
-            rows: bool per row, in place of what `count` says of them.
-        """
-        total = self.factor
-        if self.rows is not None:
-            total *= count(self.rows) if rows is None else int(rows.sum())
-        for ids in (self.columns, self.depth):
-            if ids is not None:
-                total *= count(ids)
-        return total
-
-
-@dataclass(frozen=True, eq=False)
-class Hold:
-    """Units that a step keeps from being removed.
-
-    Attributes:
-        ids: the units.
-        reason: why, where a user could not guess it.
-    """
-
-    ids: np.ndarray
-    reason: str | None = None
 
 
 class Rule:
@@ -236,7 +134,7 @@ class Rule:
         """Entries of the layer's weights."""
         return [Term(float(getattr(step.layer, "count_params", int)()))]
 
-    def shrink(self, step: Step, cut: "Cut") -> tuple[dict[str, Any], Any]:
+    def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
         """Configuration and weights of the layer that is left.
 
         Args:
@@ -249,12 +147,12 @@ class Rule:
         """
         return {}, {}
 
-    def vanishes(self, step: Step, cut: "Cut") -> bool:
+    def vanishes(self, step: Step, cut: Cut) -> bool:
         """Whether nothing is left for the layer to do on the kept channels."""
         return False
 
     def perform(
-        self, step: Step, cut: "Cut", call: Callable, args: tuple, kwargs: dict
+        self, step: Step, cut: Cut, call: Callable, args: tuple, kwargs: dict
     ) -> Any:
         """Make this call in the smaller model, and return its outputs.
 
@@ -270,31 +168,6 @@ class Rule:
     def leak_free(self, step: Step) -> bool:
         """Whether closed inputs leave closed outputs at exactly 0."""
         return True
-
-
-@dataclass(eq=False)
-class Cut:
-    """What stays of each unit, and the constants that folding must account for.
-
-    Attributes:
-        kept: bool per unit of the table.
-        constants: of each input of the step, NaN where it varies.
-        rows: bool per channel of the first input: what the step still takes.
-            All of them for a step that does not read.
-        gone: per input whether it is constant altogether and left out.
-        free_name: wanted name -> one that no layer of the model has.
-    """
-
-    kept: np.ndarray
-    units: UnitTable
-    constants: list[np.ndarray]
-    rows: np.ndarray
-    gone: list[bool]
-    free_name: Callable[[str], str]
-
-    def along(self, ids: np.ndarray) -> np.ndarray:
-        """Boolean vector over `ids`, flattened: what stays."""
-        return self.kept[self.units.root(ids.reshape(-1))]
 
 
 @singledispatch
@@ -326,11 +199,6 @@ def register(*classes: type) -> Any:
         return rule_class
 
     return decorate
-
-
-def last_axis(ids: np.ndarray) -> np.ndarray | None:
-    """The ids along the last axis, or None where they vary along another."""
-    return ids.reshape(-1) if on_last_axis(ids) else None
 
 
 class Channelwise(Rule):
