@@ -45,6 +45,11 @@ class Step:
         return self.layer.name
 
     @property
+    def always_trains(self) -> bool:
+        """Whether the call says `training=True`, and noise and statistics stay on."""
+        return self.call.arguments.kwargs.get("training") is True
+
+    @property
     def written(self) -> np.ndarray:
         """Ids of all units that are this step's own, as a vector."""
         own = [*self.outputs, *self.hidden]

@@ -28,6 +28,8 @@ class IdentityRule(Channelwise):
     """Layers that do nothing at inference."""
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if step.always_trains:
+            return Rule.constants(self, step, inputs)
         return list(inputs)
 
 

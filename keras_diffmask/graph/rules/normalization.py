@@ -52,7 +52,8 @@ class BatchNormalizationRule(Rule):
         )
         scale = gamma / np.sqrt(variance + layer.epsilon)
         # gamma = 0 fixes a channel whatever comes in.
-        values = np.where(scale == 0, 0.0, inputs[0].reshape(-1) - mean)
+        moving = np.nan if step.always_trains else mean
+        values = np.where(scale == 0, 0.0, inputs[0].reshape(-1) - moving)
         return [(values * scale + beta).reshape(step.outputs[0].shape)]
 
     def parameters(self, step: Step) -> list[Term]:
