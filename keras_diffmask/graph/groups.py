@@ -105,6 +105,8 @@ def _signatures(graph: ChannelGraph) -> np.ndarray:
             # Units inside of a layer are no units of its output.
             arrays += [*step.outputs, *step.hidden]
     signature = np.zeros(len(graph.units), np.uint64)
+    # What must stay keeps none of its neighbours.
+    signature[list(graph.protected)] = 1
     random = np.random.default_rng(0)
     for ids in arrays:
         roots, counts = np.unique(graph.units.root(ids), return_counts=True)

@@ -43,6 +43,11 @@ class PointwiseRule(Rule):
             return step.bar(reason)
         if len(step.call.inputs) != 1:
             return step.bar(f"{step.name} takes several tensors")
+        at_zero = evaluate(step.call, [np.zeros(step.inputs[0].shape)])
+        if not np.all(np.isfinite(at_zero)):
+            return step.bar(f"{step.name} is not finite at 0")
+        if step.call.outputs[0].dtype == "bool" and np.any(at_zero):
+            return step.bar(f"{step.name} is true at 0")
         return [step.inputs[0]]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -95,11 +100,11 @@ _POINTWISE = PointwiseRule()
 class _Other(MergeRule):
     """Of two tensors nothing is said: 0 / 0 is no number, and 0 == 0 is not 0."""
 
+    def trace(self, step: Step) -> list[np.ndarray]:
+        return step.bar(f"{step.name} of two tensors is not 0 where both are")
+
     def combine(self, values: list[np.ndarray]) -> np.ndarray:
         return np.full(values[0].shape, np.nan)
-
-    def leak_free(self, step: Step) -> bool:
-        return False
 
 
 _MERGING: dict[type[MergeRule], MergeRule] = {
