@@ -75,7 +75,7 @@ def assert_explained(masked: keras.Model, plan: Plan) -> None:
 
 
 @every_model
-@pytest.mark.parametrize("closed", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("closed", [0.3, 0.5, 0.7] if alive.TENSORFLOW else [0.5])
 def test_strip_is_exact_and_counts(entry: Entry, closed: float) -> None:
     original, masked = _masked(entry, closed)
     x = entry.inputs()
@@ -111,9 +111,9 @@ def _own_distance(entry: Entry, masked: Any, expected: list, x: Any) -> float:
 
 @float64
 @every_model
-@pytest.mark.parametrize("closed", [0.3, 0.5, 0.7])
-def test_strip_is_exact_in_float64(entry: Entry, closed: float) -> None:
-    _, masked = _masked(entry, closed, "float64")
+def test_strip_is_exact_in_float64(entry: Entry) -> None:
+    """`python -m tests.applications` does so at 30 and 70 % as well."""
+    _, masked = _masked(entry, 0.5, "float64")
     x = entry.inputs()
     expected = alive.run(masked, x)
     assert expected[0].dtype == np.float64
