@@ -1,5 +1,6 @@
 """TimeDistributed and Bidirectional: the rules of what they wrap."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -122,18 +123,12 @@ class BidirectionalRule(RecurrentRule):
             return f"{step.name} wraps layers of different widths"
         if len(step.inputs) > 1:
             return f"{step.name} takes an initial state"
-        return self._each(step, lambda one: RecurrentRule.reason(self, one))[0]
-
-    def _each(self, step: Step, ask: Any) -> list[Any]:
-        """What each direction answers; of reasons, the first that there is."""
-        units = step.memo.get("units")
-        answers = []
-        for layer in self._layers(step):
-            call = Call(layer, step.call.inputs, step.call.outputs, None)
-            one = Step(call, self, step.inputs, step.units)
-            one.outputs = [] if units is None else [units]
-            answers.append(ask(one))
-        return sorted(answers, key=lambda a: a is None) if units is None else answers
+        for layer in layers:
+            call = replace(step.call, operation=layer)
+            reason = super().reason(Step(call, self, step.inputs, step.units))
+            if reason:
+                return reason
+        return None
 
     def trace(self, step: Step) -> list[np.ndarray]:
         reason = self.reason(step)
