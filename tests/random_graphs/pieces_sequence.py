@@ -119,5 +119,7 @@ def cross_attention(s: Sketch) -> None:
     query = s.take(3, may_grow())
     value = s.some(lambda t: len(t.shape) == 3 and t is not query)
     if value is None:
-        value = layers.Conv1D(s.width(), 2, activation=s.activation())(query)
+        # Shorter than the query by one step, where it can be.
+        size = 2 if query.shape[1] > 1 else 1
+        value = layers.Conv1D(s.width(), size, activation=s.activation())(query)
     s.give(attend(s, query, value))

@@ -54,6 +54,13 @@ FOUND: dict[str, Recipe] = {
         ["x * y", 1, 1, 0, 1],
         ["finish", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ],
+    # Slopes along the last axis, channels along another.
+    "slopes_across_the_channels": [
+        ["start", 3, 0, 0, 0, 0, 0, 0],
+        ["Two outputs of a model in a model", 0, 0, 0, 0],
+        ["PReLU", 2, 0],
+        ["finish", 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ],
     # Channels that no layer reads go, though their gate is open.
     "unread_channels": [
         ["start", 0],

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_diffmask import keras_internals
+from keras_diffmask.graph.axes import on_last_axis
 from keras_diffmask.graph.rule import Channelwise, Cut, Step, Term, register
 from keras_diffmask.graph.rules import weights
 from keras_diffmask.graph.rules.elementwise import IdentityRule
@@ -13,9 +14,18 @@ from keras_diffmask.graph.rules.merge import MergeRule
 
 @register(keras_internals.LayerScale)
 class LayerScaleRule(Channelwise):
-    """ConvNeXt's x * gamma."""
+    """ConvNeXt's x * gamma, gamma along the last axis."""
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        if not on_last_axis(step.inputs[0]):
+            return step.bar(
+                f"{step.name} scales another axis than that of the channels"
+            )
+        return [step.inputs[0]]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if not on_last_axis(step.inputs[0]):
+            return [np.full(step.outputs[0].shape, np.nan)]
         gamma = weights.array(step.layer.gamma).astype(np.float64)
         values = inputs[0].reshape(-1)
         fixed = np.where(gamma == 0, 0.0, values) * gamma
@@ -26,6 +36,8 @@ class LayerScaleRule(Channelwise):
 
     def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
         stays = cut.along(step.inputs[0])
+        if not on_last_axis(step.inputs[0]):
+            return {}, {}
         gamma = weights.array(step.layer.gamma)[stays]
         # As a list: Keras gives this weight no name of its own.
         return {"projection_dim": int(stays.sum())}, [gamma]

@@ -65,17 +65,21 @@ class PReLURule(Channelwise):
 
     def trace(self, step: Step) -> list[np.ndarray]:
         if not on_last_axis(step.inputs[0]):
-            reason = f"{step.name} has slopes along an axis that holds channels"
+            reason = f"{step.name} has slopes along another axis than the channels"
             step.units.pin(step.inputs[0], reason)
         return [step.inputs[0]]
 
     def _alpha(self, step: Step) -> np.ndarray:
         return weights.array(step.layer.alpha)
 
-    def _is_shared(self, step: Step) -> bool:
-        return self._alpha(step).shape[-1] == 1 < step.inputs[0].size
+    def _is_whole(self, step: Step) -> bool:
+        """Whether the slopes stay as they are, whatever channels go."""
+        is_shared = self._alpha(step).shape[-1] == 1 < step.inputs[0].size
+        return is_shared or not on_last_axis(step.inputs[0])
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if not on_last_axis(step.inputs[0]):
+            return [np.where(inputs[0] == 0, 0.0, np.nan)]
         alpha = self._alpha(step).astype(np.float64)
         flat = alpha.reshape(-1, alpha.shape[-1])
         slope = np.where(np.ptp(flat, axis=0) == 0, flat[0], np.nan)
@@ -84,13 +88,13 @@ class PReLURule(Channelwise):
         return [np.where(values > 0, values, negative)]
 
     def parameters(self, step: Step) -> list[Term]:
-        if self._is_shared(step):
+        if self._is_whole(step):
             return super().parameters(step)
         each = math.prod(step.layer.alpha.shape[:-1])
         return [Term(each, None, step.inputs[0].reshape(-1))]
 
     def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
-        if self._is_shared(step):
+        if self._is_whole(step):
             return {}, {}
         return {}, {"alpha": self._alpha(step)[..., cut.along(step.inputs[0])]}
 
