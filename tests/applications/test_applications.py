@@ -62,7 +62,6 @@ def test_the_committed_rows_are_good() -> None:
     assert {name for name, _ in rows} <= set(MODELS)
 
 
-@pytest.mark.xfail(reason="the graph does not know every layer of these yet")
 def test_the_committed_table_is_whole() -> None:
     wanted = {(name, closed) for name in MODELS for closed in CLOSED}
     assert set(table.load(table.COMMITTED)) == wanted
