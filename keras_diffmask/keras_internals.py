@@ -18,7 +18,6 @@ from keras.src.applications.convnext import StochasticDepth as StochasticDepth
 from keras.src.applications.inception_resnet_v2 import (
     CustomScaleLayer as CustomScaleLayer,
 )
-from keras.src.ops.function import map_graph
 from keras.src.saving import serialization_lib
 
 from keras_diffmask.errors import UnsupportedModelError
@@ -161,10 +160,24 @@ def replay(
     return tree.pack_sequence_as(model._outputs_struct, flat_outputs)
 
 
-def operators_of(inputs: Any, outputs: Any) -> list[Any]:
-    """The operators, as opposed to layers, between symbolic tensors."""
-    _, _, operations, _ = map_graph(tree.flatten(inputs), tree.flatten(outputs))
-    return [x for x in operations if not isinstance(x, keras.layers.Layer)]
+def operators_of(outputs: Any) -> list[Any]:
+    """The operators, as opposed to layers, that symbolic tensors come from."""
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    waiting = tree.flatten(outputs)
+    while waiting:
+        history = waiting.pop()._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        if id(node) not in seen:
+            seen.add(id(node))
+            found[id(history.operation)] = history.operation
+            waiting += node.input_tensors
+    # Backwards, so that the first in the model is the first here.
+    return [
+        operation
+        for operation in reversed(found.values())
+        if not isinstance(operation, keras.layers.Layer)
+    ]
 
 
 def trusting() -> Any:

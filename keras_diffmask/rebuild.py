@@ -80,13 +80,13 @@ class Rebuilder:
             return self.call(call.operation, args, kwargs)
 
         outputs = keras_internals.replay(self.model, start, perform or default)
-        self._name_what_is_new(structure, outputs)
+        self._name_what_is_new(outputs)
         return model_class(structure, outputs, name=self.model.name)
 
-    def _name_what_is_new(self, inputs: Any, outputs: Any) -> None:
+    def _name_what_is_new(self, outputs: Any) -> None:
         """Number operators that bear a name of the model's, such as "take"."""
         copies = {id(layer) for layer in self._made.values()}
-        for operator in keras_internals.operators_of(inputs, outputs):
+        for operator in keras_internals.operators_of(outputs):
             if id(operator) not in copies:
                 operator.name = self.free_name(operator.name)
 

@@ -128,6 +128,8 @@ BRANCHES = [
     ("lstm_in_branch", (0,)),
     ("shared_in_branches", (0, 1)),
     ("input_used_twice", (0,)),
+    ("transformer_block", (0,)),
+    ("inverted_residuals", (0, 1)),
 ]
 CLOSURES = [
     (MODELS[name], chosen)
