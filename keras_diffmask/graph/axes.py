@@ -20,6 +20,16 @@ def on_last_axis(ids: np.ndarray) -> bool:
     return ids.ndim > 0 and ids.size == ids.shape[-1]
 
 
+def explicit(ids: np.ndarray, size: int | None) -> np.ndarray:
+    """Ids of which one stands for all, repeated along a last axis of that size.
+
+    Of `x[:, :, 3]` every entry belongs to one channel.
+    """
+    if ids.size == 1 and ids.ndim and size is not None and size > 1:
+        return np.repeat(ids, size, axis=-1)
+    return ids
+
+
 def spread(ids: np.ndarray, rank: int, axis: int = -1) -> np.ndarray:
     """A vector, shaped to run along `axis` of `rank` axes."""
     shape = [1] * rank

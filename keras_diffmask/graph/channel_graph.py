@@ -9,7 +9,7 @@ import numpy as np
 from keras_diffmask import keras_internals
 from keras_diffmask.errors import RuleError
 from keras_diffmask.graph import rules as rules
-from keras_diffmask.graph.axes import spread
+from keras_diffmask.graph.axes import explicit, spread
 from keras_diffmask.graph.rule import Rule, Step, Term, rule_for
 from keras_diffmask.graph.units import UnitTable
 from keras_diffmask.inline import inlined
@@ -142,7 +142,10 @@ def _traced(step: Step) -> list[np.ndarray]:
             f"arrays of shapes {given}",
             "Return ids shaped like the outputs, 1 where all positions share them.",
         )
-    return list(outputs)
+    return [
+        explicit(ids, tensor.shape[-1])
+        for ids, tensor in zip(outputs, tensors, strict=True)
+    ]
 
 
 def _tie_repeated_calls(steps: list[Step], units: UnitTable) -> None:

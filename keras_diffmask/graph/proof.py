@@ -94,8 +94,9 @@ def _constants(graph: ChannelGraph) -> dict[int, np.ndarray]:
             for tensor, ids in zip(step.call.inputs, step.inputs, strict=True)
         ]
         outputs = step.rule.constants(step, inputs)
-        for tensor, value in zip(step.call.outputs, outputs, strict=True):
-            values[id(tensor)] = value
+        trio = zip(step.call.outputs, step.outputs, outputs, strict=True)
+        for tensor, ids, value in trio:
+            values[id(tensor)] = np.broadcast_to(value, ids.shape)
     return values
 
 

@@ -54,6 +54,17 @@ FOUND: dict[str, Recipe] = {
         ["x * y", 1, 1, 0, 1],
         ["finish", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ],
+    # One channel, picked by its number: every entry that is left is of that channel.
+    "one_channel_picked": [
+        ["start", 3, 0, 0, 0, 0, 0, 0],
+        ["LayerNormalization", 1, 0, 0],
+        ["ops.relu", 0, 0],
+        ["x[:, 1:]", 0, 0, 2, 1],
+        ["Dropout", 0],
+        ["ops.relu", 0, 0],
+        ["LayerNormalization", 0, 0, 0],
+        ["finish", 0, 0, 0, 0],
+    ],
     # Slopes along the last axis, channels along another.
     "slopes_across_the_channels": [
         ["start", 3, 0, 0, 0, 0, 0, 0],
