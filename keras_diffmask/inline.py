@@ -52,10 +52,9 @@ class _Inliner:
         return result
 
     def _make(self, old: Any) -> Any:
-        if id(old) in self.own:
-            new = rebuild.clone(old)
-        else:
-            new = rebuild.renamed(old, self.rebuilder.free_name(old.name))
+        is_inner = id(old) not in self.own and isinstance(old, keras.layers.Layer)
+        changes = {"name": self.rebuilder.free_name(old.name)} if is_inner else {}
+        new = rebuild.clone(old, **changes)
         self.copies.append((old, new))
         return new
 

@@ -91,18 +91,15 @@ class Rebuilder:
                 operator.name = self.free_name(operator.name)
 
 
-def clone(layer: Any) -> Any:
-    """A new layer of the same class and configuration, not yet built."""
-    with keras_internals.trusting():
-        return type(layer).from_config(layer.get_config())
+def clone(layer: Any, /, **changes: Any) -> Any:
+    """A new layer of the same class, not yet built.
 
-
-def renamed(layer: Any, name: str) -> Any:
-    """A new layer of the same class and configuration under another name."""
-    if not isinstance(layer, keras.layers.Layer):
-        return clone(layer)
+    Args:
+        layer: a layer or operator.
+        **changes: what its configuration has in other words.
+    """
     with keras_internals.trusting():
-        return type(layer).from_config({**layer.get_config(), "name": name})
+        return type(layer).from_config({**layer.get_config(), **changes})
 
 
 def arrays(layer: Any) -> list[np.ndarray]:

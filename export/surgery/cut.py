@@ -9,7 +9,7 @@ import numpy as np
 from keras_diffmask import rebuild
 from keras_diffmask.errors import RuleError
 from keras_diffmask.graph import Cut, Proof, Step
-from keras_diffmask.keras_internals import Call, trusting
+from keras_diffmask.keras_internals import Call
 
 
 def cut(proof: Proof) -> keras.Model:
@@ -89,12 +89,5 @@ class _Cutter:
     def _make(self, old: Any) -> Any:
         step = self.first[id(old)]
         changes, weights = step.rule.shrink(step, self._cut(step))
-        if not weights:
-            self.weights[id(old)] = rebuild.arrays(old)
-            if not changes:
-                return rebuild.clone(old)
-        with trusting():
-            new = type(old).from_config({**old.get_config(), **changes})
-        if weights:
-            self.weights[id(old)] = weights
-        return new
+        self.weights[id(old)] = weights or rebuild.arrays(old)
+        return rebuild.clone(old, **changes)

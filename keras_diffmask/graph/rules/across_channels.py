@@ -9,7 +9,7 @@ import numpy as np
 from keras_diffmask.graph.axes import on_last_axis
 from keras_diffmask.graph.rule import Cut, Hold, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
-from keras_diffmask.graph.rules.normalization import present, vector
+from keras_diffmask.graph.rules.normalization import present, taken, vector
 
 
 class _AcrossChannels(Rule):
@@ -72,11 +72,7 @@ class _AcrossChannels(Rule):
     def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
         if self.reason(step):
             return {}, {}
-        stays = cut.along(step.inputs[0])
-        return {}, {
-            name: weights.array(getattr(step.layer, name))[stays]
-            for name in present(step.layer, self.names)
-        }
+        return {}, taken(step.layer, self.names, cut.along(step.inputs[0]))
 
 
 @register(keras.layers.LayerNormalization)
@@ -104,10 +100,7 @@ class LayerNormalizationRule(_AcrossChannels):
         if self.reason(step) or stays.all():
             return {}, {}
         order = np.argsort(~stays, kind="stable")
-        return {}, {
-            name: weights.array(getattr(step.layer, name))[order]
-            for name in present(step.layer, self.names)
-        }
+        return {}, taken(step.layer, self.names, order)
 
     def perform(
         self, step: Step, cut: Cut, call: Callable, args: tuple, kwargs: dict

@@ -121,9 +121,6 @@ class MultiHeadAttentionRule(Rule):
                 read |= np.any(kernel != 0, axis=(1, 2))
             yield Hold(ids.reshape(-1)[read & ~(constant.reshape(-1) == 0)])
 
-    def needed(self, step: Step, index: int, kept: np.ndarray) -> np.ndarray:
-        return np.ones(step.inputs[index].shape, bool)
-
     def _positions(self, step: Step) -> tuple[int, int]:
         names = self._names(step)
         places = (names.index("query"), names.index("value"))

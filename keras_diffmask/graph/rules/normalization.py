@@ -25,6 +25,14 @@ def present(layer: Any, names: tuple[str, ...]) -> list[str]:
     return [name for name in names if getattr(layer, name, None) is not None]
 
 
+def taken(layer: Any, names: tuple[str, ...], places: np.ndarray) -> dict[str, Any]:
+    """Those of the weights that the layer has, at these channels."""
+    return {
+        name: weights.array(getattr(layer, name))[places]
+        for name in present(layer, names)
+    }
+
+
 @register(keras.layers.BatchNormalization)
 class BatchNormalizationRule(Rule):
     def _reason(self, step: Step) -> str | None:
@@ -65,11 +73,7 @@ class BatchNormalizationRule(Rule):
     def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
         if self._reason(step):
             return {}, {}
-        stays = cut.along(step.inputs[0])
-        return {}, {
-            name: weights.array(getattr(step.layer, name))[stays]
-            for name in present(step.layer, _WEIGHTS)
-        }
+        return {}, taken(step.layer, _WEIGHTS, cut.along(step.inputs[0]))
 
     def leak_free(self, step: Step) -> bool:
         return False

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.graph.rule import Cut, Rule, Step, register
+from keras_diffmask.graph.rule import Channelwise, Cut, Rule, Step, register
 from keras_diffmask.graph.rules.merge import (
     AddRule,
     MaximumRule,
@@ -34,7 +34,7 @@ def mixes(step: Step) -> str | None:
     return None
 
 
-class PointwiseRule(Rule):
+class PointwiseRule(Channelwise):
     """One tensor, and perhaps numbers."""
 
     def trace(self, step: Step) -> list[np.ndarray]:
@@ -52,15 +52,11 @@ class PointwiseRule(Rule):
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
         if mixes(step) or len(inputs) != 1:
-            return super().constants(step, inputs)
+            return Rule.constants(self, step, inputs)
         varies = np.isnan(inputs[0])
         values = evaluate(step.call, [np.where(varies, 0.0, inputs[0])])
         values = np.where(np.isfinite(values), values, np.nan)
         return [np.where(varies, np.nan, values)]
-
-    def leak_free(self, step: Step) -> bool:
-        zeros = [np.zeros(ids.shape) for ids in step.inputs]
-        return bool(np.all(self.constants(step, zeros)[0] == 0))
 
 
 register(*operation_classes(*_UNARY))(PointwiseRule)

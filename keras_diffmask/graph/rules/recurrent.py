@@ -70,6 +70,22 @@ class Cell:
                 return closed
             closed = still
 
+    def used(self, stays: np.ndarray) -> np.ndarray:
+        """Which input channels these units depend on."""
+        return np.any(self.kernel[:, np.tile(stays, self.gates)] != 0, axis=1)
+
+    def read(self, stays: np.ndarray) -> np.ndarray:
+        """Which units these units depend on, at the step before."""
+        gates = self.recurrent.reshape((self.units, self.gates, self.units))
+        read = np.any(gates != 0, axis=1) & stays
+        # What a unit remembers for itself alone goes with it.
+        np.fill_diagonal(read, False)
+        return np.any(read, axis=1)
+
+    def biases_per_unit(self) -> int:
+        """How many biases a unit has."""
+        return self.gates * len(self.biases()) * bool(self.cell.use_bias)
+
 
 @register(
     keras.layers.LSTM,
@@ -135,20 +151,13 @@ class RecurrentRule(Rule):
         stays = self._stays(step, kept)
         if index:
             return stays.reshape(step.inputs[index].shape)
-        cell = Cell(step.layer)
-        used = np.any(cell.kernel[:, np.tile(stays, cell.gates)] != 0, axis=1)
-        return used.reshape(step.inputs[0].shape)
+        return Cell(step.layer).used(stays).reshape(step.inputs[0].shape)
 
     def recurs(self, step: Step, kept: np.ndarray) -> np.ndarray:
         if self.reason(step):
             return super().recurs(step, kept)
-        cell = Cell(step.layer)
-        stays = self._stays(step, kept)
-        gates = cell.recurrent.reshape((cell.units, cell.gates, cell.units))
-        read = np.any(gates != 0, axis=1) & stays
-        # What a unit remembers for itself alone goes with it.
-        np.fill_diagonal(read, False)
-        return np.any(read, axis=1).reshape(step.outputs[0].shape)
+        read = Cell(step.layer).read(self._stays(step, kept))
+        return read.reshape(step.outputs[0].shape)
 
     def foldable(self, step: Step, index: int) -> bool:
         return index == 0
@@ -171,8 +180,7 @@ class RecurrentRule(Rule):
     def parameters(self, step: Step) -> list[Term]:
         if self.reason(step):
             return super().parameters(step)
-        cell = Cell(step.layer)
-        biases = cell.gates * len(cell.biases()) * bool(cell.cell.use_bias)
+        biases = Cell(step.layer).biases_per_unit()
         return self._products(step) + [Term(biases, None, step.outputs[0].reshape(-1))]
 
     def takes(self, step: Step, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -38,13 +38,6 @@ class SeparableRule(KernelRule):
         summed = depthwise[:, rows].astype(np.float64).sum(axis=0)
         return np.einsum("im,imo->io", summed, pointwise[rows].astype(np.float64))
 
-    def barrier(self, step: Step) -> str | None:
-        if not on_last_axis(step.inputs[0]):
-            return f"{step.name} reads an axis along which channels are mixed"
-        if step.layer.data_format == "channels_first":
-            return f"{step.name} has its channels first"
-        return None
-
     def macs(self, step: Step) -> list[Term]:
         return [
             Term(self.positions(step) * term.factor, term.rows, term.columns)

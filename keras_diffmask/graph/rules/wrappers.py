@@ -98,7 +98,7 @@ class TimeDistributedRule(Rule):
         if inner is None:
             return {}, {}
         constants = [values[0] for values in cut.constants]
-        part = Cut(cut.kept, cut.units, constants, cut.rows, [False], cut.free_name)
+        part = replace(cut, constants=constants)
         changes, left = inner.rule.shrink(inner, part)
         config = step.layer.get_config()["layer"]
         return {"layer": weights.changed(config, changes)}, left
@@ -146,10 +146,7 @@ class BidirectionalRule(RecurrentRule):
             return Rule.constants(self, step, inputs)
         size = step.layer.forward_layer.cell.units
         free = np.zeros(size, bool)
-        pair = [
-            Cell(layer).closed(inputs[0].reshape(-1), free)
-            for layer in self._layers(step)
-        ]
+        pair = [cell.closed(inputs[0].reshape(-1), free) for cell in self._cells(step)]
         both = pair[0] & pair[1]
         values = [np.where(closed, 0.0, np.nan) for closed in pair]
         outputs = []
@@ -166,31 +163,23 @@ class BidirectionalRule(RecurrentRule):
     def needed(self, step: Step, index: int, kept: np.ndarray) -> np.ndarray:
         if self._barred(step):
             return Rule.needed(self, step, index, kept)
-        first, second = (
-            self._direction(layer, step, kept) for layer in self._layers(step)
-        )
-        return (first[0] | second[0]).reshape(step.inputs[0].shape)
+        stays = self._stays(step, kept)
+        used = [cell.used(stays) for cell in self._cells(step)]
+        return np.any(used, axis=0).reshape(step.inputs[0].shape)
 
     def recurs(self, step: Step, kept: np.ndarray) -> np.ndarray:
         if self._barred(step):
             return Rule.recurs(self, step, kept)
-        first, second = (
-            self._direction(layer, step, kept) for layer in self._layers(step)
-        )
-        times = step.outputs[0].size // first[1].size
-        return np.tile(first[1] | second[1], times).reshape(step.outputs[0].shape)
+        stays = self._stays(step, kept)
+        read = np.any([cell.read(stays) for cell in self._cells(step)], axis=0)
+        times = step.outputs[0].size // read.size
+        return np.tile(read, times).reshape(step.outputs[0].shape)
 
-    def _direction(
-        self, layer: Any, step: Step, kept: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Which inputs, and which of its own units, one direction depends on."""
-        cell = Cell(layer)
-        stays = kept[step.units.root(step.memo["units"])]
-        used = np.any(cell.kernel[:, np.tile(stays, cell.gates)] != 0, axis=1)
-        gates = cell.recurrent.reshape((cell.units, cell.gates, cell.units))
-        read = np.any(gates != 0, axis=1) & stays
-        np.fill_diagonal(read, False)
-        return used, np.any(read, axis=1)
+    def _stays(self, step: Step, kept: np.ndarray) -> np.ndarray:
+        return kept[step.units.root(step.memo["units"])]
+
+    def _cells(self, step: Step) -> list[Cell]:
+        return [Cell(layer) for layer in self._layers(step)]
 
     def takes(self, step: Step, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
         return rows
@@ -206,16 +195,13 @@ class BidirectionalRule(RecurrentRule):
 
     def _products(self, step: Step) -> list[Term]:
         rows, units = step.inputs[0].reshape(-1), step.memo["units"]
-        gates = [Cell(layer).gates for layer in self._layers(step)]
-        return [Term(sum(gates), rows, units), Term(sum(gates), units, units)]
+        gates = sum(cell.gates for cell in self._cells(step))
+        return [Term(gates, rows, units), Term(gates, units, units)]
 
     def parameters(self, step: Step) -> list[Term]:
         if self._barred(step):
             return Rule.parameters(self, step)
-        biases = sum(
-            cell.gates * len(cell.biases()) * bool(cell.cell.use_bias)
-            for cell in map(Cell, self._layers(step))
-        )
+        biases = sum(cell.biases_per_unit() for cell in self._cells(step))
         return [*self._products(step), Term(biases, None, step.memo["units"])]
 
     def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
