@@ -21,6 +21,7 @@ if not IS_COMMAND_LINE:
     from keras_diffmask import estimators as estimators
     from keras_diffmask import layers as layers
     from keras_diffmask import regularizers as regularizers
+    from keras_diffmask import schedules as schedules
     from keras_diffmask.budget import Budget as Budget
     from keras_diffmask.gate import Gate as Gate
     from keras_diffmask.masking import MaskedModel as MaskedModel

@@ -1,6 +1,7 @@
 """Gate: the layer that owns gate logits."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,11 +10,12 @@ from keras import ops
 
 from keras_diffmask import estimators, regularizers
 from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.gate_logits import GateLogits
 from keras_diffmask.state import add_state
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
-class Gate(keras.layers.Layer):
+class Gate(GateLogits):
     """Owns the logits of one mask and turns them into it.
 
     A masked layer makes its own gate from `estimator=`. Where several layers
@@ -25,21 +27,26 @@ class Gate(keras.layers.Layer):
 
     Shared like that it stays one gate through save, load and clone.
 
-    The trained variable is `logits / logit_scale`, which multiplies the
-    learning rate of the logits by `logit_scale` under Adam and its kin.
+    The logits move `logit_scale` times as fast as an ordinary weight would,
+    under any optimizer that treats the entries of a weight one by one: they
+    are `logit_scale * variable`, and the variable gets their gradient as it
+    is. `protect_gates` keeps them out of an optimizer's weight decay.
 
     Args:
         shape: int or tuple of ints, the mask's shape.
         estimator: name or `Estimator`.
-        regularizer: penalty on the keep probabilities, or None. It is added
-            once, however often the gate is called.
+        regularizer: penalty on the gate, or None. It is added once, however
+            often the gate is called.
         weights_per_gate: float > 0, what one open gate stands for in the
             penalty.
         min_keep: 0 or 1, how many units stay open at least. With 1, the unit
-            with the largest logit opens when all others are closed.
+            with the largest score opens when all others are closed.
         logit_scale: float > 0, the learning-rate multiplier.
         multiple: int >= 1. The inference mask has a multiple of so many units
-            open, or all: those of the next largest logits open as well.
+            open, or all: those of the next largest scores open as well.
+        unit_axes: axes of the mask along which output units lie, the others
+            being inputs and positions. Matters to estimators whose elements
+            compete, such as `TopK`.
 
     Call arguments:
         inputs: any tensor of the graph; its values are not used.
@@ -62,6 +69,7 @@ class Gate(keras.layers.Layer):
         min_keep: int = 1,
         logit_scale: float = 1.0,
         multiple: int = 1,
+        unit_axes: int | tuple[int, ...] = -1,
         **kwargs: Any,
     ) -> None:
         # Gates stay in float32 under every precision policy: bfloat16 has 8
@@ -75,7 +83,13 @@ class Gate(keras.layers.Layer):
         self.min_keep = int(min_keep)
         self.logit_scale = float(logit_scale)
         self.multiple = int(multiple)
+        self.unit_axes = tuple(np.atleast_1d(unit_axes).tolist())
         self._require_arguments_in_range()
+        self._rows = self.estimator.rows(self.mask_shape, self.unit_axes)
+        if self.regularizer is not None:
+            self.regularizer.check(self)
+        # What a penalty counts, where weights lie under several gates at once.
+        self.count_weights: Callable[[], Any] | None = None
         self.seed_generator = keras.random.SeedGenerator()
 
     def _require_arguments_in_range(self) -> None:
@@ -110,74 +124,94 @@ class Gate(keras.layers.Layer):
         return math.prod(self.mask_shape)
 
     def build(self, input_shape: Any = None) -> None:
-        start = self.estimator.initial_logit() / self.logit_scale
-        self.raw_logits = self.add_weight(
-            name="gate_logits",
-            shape=self.mask_shape,
-            initializer=keras.initializers.Constant(start),
-            regularizer=self._penalty if self.regularizer else None,
-            constraint=self._within_range,
-            dtype="float32",
+        scheduled = (self.estimator, self.regularizer)
+        self.build_logits(
+            self.mask_shape,
+            self._penalty if self.regularizer else None,
+            counts_steps=any(one and one.is_scheduled for one in scheduled),
         )
         self.fixed = add_state(self, "fixed", (), 0.0)
         self.fixed_keep = add_state(self, "fixed_keep", self.mask_shape, 1.0)
 
-    def logits(self) -> Any:
-        """The gate logits, which an optimizer step keeps in the estimator's range."""
-        return ops.multiply(self.raw_logits, self.logit_scale)
-
     def call(self, inputs: Any = None, training: bool | None = None) -> tuple[Any, Any]:
-        if training:
-            mask = self.estimator.sample(self.logits(), self.seed_generator)
-            mask = self._unless_fixed(mask)
-        else:
-            mask = self.inference_mask()
+        if not training:
+            return self.inference_mask(), self.keep_probability()
+        logits = self._in_rows(self.logits())
+        mask = self.estimator.sample(logits, self.seed_generator, self.steps())
+        mask = self._unless_fixed(self._in_shape(mask))
+        if self.step is not None:
+            self.step.assign_add(1.0)
+        if self.regularizer and self.raw_logits is None:
+            # No variable of its own that the penalty could hang on.
+            self.add_loss(self._penalty(None))
         return mask, self.keep_probability()
 
     def inference_mask(self) -> Any:
         """The mask of inference, count and strip: one decision for all three."""
-        logits = self.logits()
-        mask = self.estimator.decide(logits)
+        logits = self._in_rows(self.logits())
+        mask = self._in_shape(self.estimator.decide(logits, self.steps()))
+        one = self._scale()
         if self.min_keep:
-            flat = ops.reshape(logits, (-1,))
+            flat = ops.reshape(self.score(), (-1,))
             best = ops.reshape(
                 ops.one_hot(ops.argmax(flat), self.units, dtype="float32"),
                 self.mask_shape,
             )
-            mask = ops.where(ops.max(mask) > 0.0, mask, best)
+            mask = ops.where(ops.any(mask != 0.0), mask, best * one)
         if self.multiple > 1:
-            mask = self._rounded_up(mask, logits)
+            mask = self._rounded_up(mask, one)
         return self._unless_fixed(mask)
 
-    def _rounded_up(self, mask: Any, logits: Any) -> Any:
-        """The mask with a multiple of units open, those next in line at 1."""
-        flat = ops.reshape(logits, (-1,))
-        count = ops.sum(ops.cast(mask > 0.0, "float32"))
+    def _rounded_up(self, mask: Any, one: Any) -> Any:
+        """The mask with a multiple of units open, those next in line as well."""
+        count = ops.sum(ops.cast(mask != 0.0, "float32"))
         wanted = ops.ceil(count / self.multiple) * self.multiple
+        flat = ops.reshape(self.score(), (-1,))
         place = ops.reshape(ops.argsort(ops.argsort(-flat)), self.mask_shape)
         is_open = ops.cast(place, "float32") < wanted
-        return ops.where(ops.logical_and(is_open, mask <= 0.0), 1.0, mask)
+        return ops.where(ops.logical_and(is_open, mask == 0.0), one, mask)
+
+    def score(self) -> Any:
+        """How much each unit wants to stay, in the shape of the mask."""
+        return self._in_shape(self.estimator.score(self._in_rows(self.logits())))
 
     def keep_probability(self) -> Any:
         """P(mask != 0), with its gradient; the decision itself when fixed."""
-        soft = self.estimator.keep_probability(self.logits())
-        return self._unless_fixed(soft)
+        logits = self._in_rows(self.logits())
+        soft = self._in_shape(self.estimator.keep_probability(logits, self.steps()))
+        return self._unless_fixed(soft, 1.0)
 
-    def _unless_fixed(self, value: Any) -> Any:
-        fixed_keep = ops.convert_to_tensor(self.fixed_keep)
+    def _unless_fixed(self, value: Any, one: Any = None) -> Any:
+        one = self._scale() if one is None else one
+        fixed_keep = ops.convert_to_tensor(self.fixed_keep) * one
         return ops.where(ops.convert_to_tensor(self.fixed) > 0.5, fixed_keep, value)
 
-    def _within_range(self, raw: Any) -> Any:
-        # Applied by the optimizer after its step: far outside the range the
-        # gradient of a sigmoid vanishes, and a closed gate could not return.
-        low, high = self.estimator.logit_range
-        return ops.clip(raw, low / self.logit_scale, high / self.logit_scale)
+    def _scale(self) -> Any:
+        """What multiplies an open unit: 1 for all estimators but one."""
+        return self._in_shape(self.estimator.scale(self._in_rows(self.logits())))
+
+    def _in_rows(self, logits: Any) -> Any:
+        return logits if self._rows is None else self._rows.split(logits)
+
+    def _in_shape(self, value: Any) -> Any:
+        is_number = isinstance(value, float)
+        return value if self._rows is None or is_number else self._rows.join(value)
+
+    # -- penalty ---------------------------------------------------------------------
+
+    def expected_weights(self) -> Any:
+        """How many weights the gate leaves on average, with its gradient."""
+        if self.count_weights is not None:
+            return self.count_weights()
+        return ops.sum(self.keep_probability() * self.weights_per_gate)
 
     def _penalty(self, _: Any) -> Any:
         # A regularizer of the variable rather than `add_loss` in `call`: Keras
         # then counts it once for a gate that is called many times.
         penalty: Any = self.regularizer
-        return penalty(self.keep_probability(), self.weights_per_gate)
+        return penalty(self)
+
+    # -- decisions by hand -----------------------------------------------------------
 
     @property
     def keep(self) -> np.ndarray:
@@ -190,7 +224,7 @@ class Gate(keras.layers.Layer):
         return bool(ops.convert_to_numpy(ops.convert_to_tensor(self.fixed)) > 0.5)
 
     def set_keep(self, keep: Any) -> None:
-        """Fix the mask in training, inference and strip; None undoes it.
+        """Fix which units are open in training, inference and strip; None undoes it.
 
         Args:
             keep: boolean array of shape `shape` (True stays), or None to give
@@ -198,7 +232,7 @@ class Gate(keras.layers.Layer):
 
         Raises:
             InvalidArgumentError: wrong shape or type, or nothing would stay
-                where something must.
+                where something must, or the estimator cannot stand for it.
         """
         if keep is None:
             self.fixed.assign(0.0)
@@ -216,6 +250,8 @@ class Gate(keras.layers.Layer):
                 "a decision that closes all of them",
                 "Keep one: a layer that no skip goes round must not lose its last.",
             )
+        rows = ops.convert_to_tensor(keep.astype("float32"))
+        self.estimator.check_keep(ops.convert_to_numpy(self._in_rows(rows)) > 0.5)
         self.fixed_keep.assign(keep.astype("float32"))
         self.fixed.assign(1.0)
 
@@ -235,4 +271,5 @@ class Gate(keras.layers.Layer):
             "min_keep": self.min_keep,
             "logit_scale": self.logit_scale,
             "multiple": self.multiple,
+            "unit_axes": self.unit_axes,
         }

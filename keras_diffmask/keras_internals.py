@@ -5,7 +5,6 @@ release that moves something is mended here and nowhere else.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,9 +197,15 @@ def fresh_inputs(model: keras.Model) -> tuple[Any, list[Any]]:
     return structure, tree.flatten(structure)
 
 
+def maker_of(tensor: Any) -> Any:
+    """The operation whose output a symbolic tensor is; None for any other tensor."""
+    history = getattr(tensor, "_keras_history", None)
+    return None if history is None else history.operation
+
+
 def _input_name(tensor: Any) -> str:
     # The name of the InputLayer: the tensor's own is a counter's.
-    return tensor._keras_history.operation.name
+    return maker_of(tensor).name
 
 
 def flatten_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
@@ -229,35 +234,6 @@ def pull_state(model: keras.Model) -> None:
     """
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()
-
-
-_RANDOM = (
-    keras.initializers.VarianceScaling,
-    keras.initializers.RandomNormal,
-    keras.initializers.RandomUniform,
-    keras.initializers.TruncatedNormal,
-    keras.initializers.Orthogonal,
-)
-
-
-@contextmanager
-def cheap_weights(layer: Any) -> Iterator[None]:
-    """Within it, the layer is built with zeros, for whoever assigns its weights.
-
-    Drawing random kernels takes a sixth of the time that a copy of a model does.
-    """
-    initializers = {
-        name: value
-        for name, value in vars(layer).items()
-        if name.endswith("_initializer") and isinstance(value, _RANDOM)
-    }
-    try:
-        for name in initializers:
-            setattr(layer, name, keras.initializers.Zeros())
-        yield
-    finally:
-        for name, value in initializers.items():
-            setattr(layer, name, value)
 
 
 def takes_training(layer: Any) -> bool:

@@ -1,6 +1,7 @@
 """Build a new model from an old one, layer by layer, out of place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -55,7 +56,7 @@ class Rebuilder:
         values = self._weights(old) if fresh else None
         if values is None:
             return new(*args, **kwargs)
-        with keras_internals.cheap_weights(new):
+        with cheap_weights(new):
             outputs = new(*args, **kwargs)
         assign(new, values)
         return outputs
@@ -160,3 +161,32 @@ def require_finite(model: keras.Model) -> None:
                 f"NaN or infinity in {weight.path!r} of model {model.name!r}",
                 "Load the last checkpoint before training diverged.",
             )
+
+
+_RANDOM = (
+    keras.initializers.VarianceScaling,
+    keras.initializers.RandomNormal,
+    keras.initializers.RandomUniform,
+    keras.initializers.TruncatedNormal,
+    keras.initializers.Orthogonal,
+)
+
+
+@contextmanager
+def cheap_weights(layer: Any) -> Iterator[None]:
+    """Within it, the layer is built with zeros, for whoever assigns its weights.
+
+    Drawing random kernels takes a sixth of the time that a copy of a model does.
+    """
+    initializers = {
+        name: value
+        for name, value in vars(layer).items()
+        if name.endswith("_initializer") and isinstance(value, _RANDOM)
+    }
+    try:
+        for name in initializers:
+            setattr(layer, name, keras.initializers.Zeros())
+        yield
+    finally:
+        for name, value in initializers.items():
+            setattr(layer, name, value)

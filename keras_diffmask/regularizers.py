@@ -3,25 +3,80 @@
 from typing import Any
 
 import keras
-from keras import ops
 
-from keras_diffmask import lookup
+from keras_diffmask import lookup, schedules
 from keras_diffmask.errors import InvalidArgumentError
 
 
+class GateRegularizer:
+    """A function of a gate that is added to the loss.
+
+    Args:
+        strength: float >= 0, or a schedule of such (a ramp from 0 gives the
+            weights time to become useful before gates close).
+
+    Raises:
+        InvalidArgumentError: `strength` is negative or not finite.
+    """
+
+    #: Names of the estimators that it has a meaning for; empty for all.
+    estimators: tuple[str, ...] = ()
+
+    def __init__(self, strength: Any = 1e-4) -> None:
+        # A ramp may begin at 0, and 0 switches the penalty off.
+        self.strength = schedules.get(strength, "strength", least=0.0)
+
+    def __call__(self, gate: Any) -> Any:
+        """The penalty of a `Gate`: a float32 scalar, with its gradient."""
+        return schedules.at(self.strength, gate.steps()) * self.penalty(gate)
+
+    def penalty(self, gate: Any) -> Any:
+        """What is multiplied by the strength."""
+        raise NotImplementedError(f"{type(self).__name__} must define penalty")
+
+    def check(self, gate: Any) -> None:
+        """Refuse a gate whose estimator this penalty says nothing about.
+
+        Raises:
+            InvalidArgumentError: with the estimators it is made for.
+        """
+        name = type(gate.estimator).__name__
+        if self.estimators and name not in self.estimators:
+            raise InvalidArgumentError(
+                f"an estimator that {type(self).__name__} is a penalty for in gate "
+                f"{gate.name!r}: {', '.join(self.estimators)}",
+                f"{name}",
+                "Pass regularizers.L0(1e-4), which is one for every estimator.",
+            )
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the strength changes with the training step."""
+        return isinstance(self.strength, schedules.Schedule)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"strength": schedules.serialize(self.strength)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "GateRegularizer":
+        return cls(**config)
+
+
 @keras.saving.register_keras_serializable("keras_diffmask")
-class L0:
+class L0(GateRegularizer):
     """Penalizes the expected number of kept weights.
 
         loss = strength * sum_g P(mask_g != 0) * n_g
 
     where `n_g` is the number of weights that gate `g` covers: 1 for weight
-    granularity, a kernel column and its bias for a channel. The strength is
+    granularity, a kernel column and its bias for a channel. Weights of an
+    LSTM lie under two gates, or twice under one; they count by their
+    product, and the diagonal of the recurrent kernel once. The strength is
     the coefficient per expected kept weight in the mean loss; a published
     "lambda / N" is this number.
 
     Args:
-        strength: float >= 0, loss per expected kept weight.
+        strength: float >= 0, loss per expected kept weight, or a schedule.
 
     Raises:
         InvalidArgumentError: `strength` is negative or not finite.
@@ -36,32 +91,16 @@ class L0:
         is lambda / N).
     """
 
-    def __init__(self, strength: float = 1e-4) -> None:
-        if not 0.0 <= float(strength) < float("inf"):
-            raise InvalidArgumentError(
-                "strength to be a finite number >= 0",
-                f"strength={strength!r}",
-                "Start with 1e-4 and raise it for more sparsity.",
-            )
-        self.strength = float(strength)
-
-    def __call__(self, keep_probability: Any, weights_per_gate: Any = 1.0) -> Any:
-        return self.strength * ops.sum(keep_probability * weights_per_gate)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"strength": self.strength}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "L0":
-        return cls(**config)
+    def penalty(self, gate: Any) -> Any:
+        return gate.expected_weights()
 
 
 #: Every gate regularizer by the name users write.
-ALL_OBJECTS: dict[str, type[L0]] = {"l0": L0}
+ALL_OBJECTS: dict[str, type[GateRegularizer]] = {"l0": L0}
 
 
-def get(identifier: Any) -> L0 | None:
+def get(identifier: Any) -> GateRegularizer | None:
     """Return the regularizer that a name, configuration or object stands for."""
     if identifier is None:
         return None
-    return lookup.get(identifier, ALL_OBJECTS, L0, "gate_regularizer")
+    return lookup.get(identifier, ALL_OBJECTS, GateRegularizer, "gate_regularizer")

@@ -94,17 +94,19 @@ class HardConcrete(Estimator):
     def initial_logit(self) -> float:
         return math.log(self.initial_keep / (1.0 - self.initial_keep)) + self._shift
 
-    def sample(self, logits: Any, seed: keras.random.SeedGenerator) -> Any:
+    def sample(
+        self, logits: Any, seed: keras.random.SeedGenerator, step: Any = 0.0
+    ) -> Any:
         noise = logistic_noise(ops.shape(logits), seed)
         return self._stretch(ops.sigmoid((noise + logits) / self.temperature))
 
-    def decide(self, logits: Any) -> Any:
+    def decide(self, logits: Any, step: Any = 0.0) -> Any:
         logits = ops.convert_to_tensor(logits, dtype="float32")
         if self.inference_rule == "median":
             logits = logits / self.temperature
         return self._stretch(ops.sigmoid(logits))
 
-    def keep_probability(self, logits: Any) -> Any:
+    def keep_probability(self, logits: Any, step: Any = 0.0) -> Any:
         return ops.sigmoid(logits - self._shift)
 
     def get_config(self) -> dict[str, Any]:

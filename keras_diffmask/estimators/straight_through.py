@@ -103,18 +103,20 @@ class StraightThrough(Estimator):
     def initial_logit(self) -> float:
         return math.log(self.initial_keep / (1.0 - self.initial_keep))
 
-    def sample(self, logits: Any, seed: keras.random.SeedGenerator) -> Any:
+    def sample(
+        self, logits: Any, seed: keras.random.SeedGenerator, step: Any = 0.0
+    ) -> Any:
         if not self.bernoulli:
             return straight_through(self.decide(logits), self._soft(logits))
         u = keras.random.uniform(ops.shape(logits), dtype="float32", seed=seed)
         hard = ops.cast(u < ops.sigmoid(logits), "float32")
         return straight_through(hard, self._soft(logits))
 
-    def decide(self, logits: Any) -> Any:
+    def decide(self, logits: Any, step: Any = 0.0) -> Any:
         logits = ops.convert_to_tensor(logits, dtype="float32")
         return ops.cast(logits > 0.0, "float32")
 
-    def keep_probability(self, logits: Any) -> Any:
+    def keep_probability(self, logits: Any, step: Any = 0.0) -> Any:
         if self.bernoulli:
             return ops.sigmoid(logits)
         # Nothing is random: the mask itself is its own expectation.

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_diffmask import granularity
 from keras_diffmask.layers.masked import MaskedLayer
 
 
@@ -50,3 +51,5 @@ class MaskedConv1D(MaskedLayer, keras.layers.Conv1D):
     """
 
     stock_class = keras.layers.Conv1D
+    input_axis = -2
+    granularities = granularity.SPATIAL

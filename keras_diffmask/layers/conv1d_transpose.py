@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_diffmask import granularity
 from keras_diffmask.layers.masked import MaskedLayer
 
 
@@ -52,3 +53,5 @@ class MaskedConv1DTranspose(MaskedLayer, keras.layers.Conv1DTranspose):
     stock_class = keras.layers.Conv1DTranspose
     # Keras transposes this kernel: (..., filters, channels).
     unit_axes = {"kernel": -2, "bias": -1}
+    input_axis = -1
+    granularities = granularity.SPATIAL

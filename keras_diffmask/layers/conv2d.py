@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_diffmask import granularity
 from keras_diffmask.layers.masked import MaskedLayer
 
 
@@ -54,3 +55,5 @@ class MaskedConv2D(MaskedLayer, keras.layers.Conv2D):
     """
 
     stock_class = keras.layers.Conv2D
+    input_axis = -2
+    granularities = granularity.SPATIAL

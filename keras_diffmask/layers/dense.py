@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_diffmask import granularity
 from keras_diffmask.layers.masked import MaskedLayer
 
 
@@ -51,3 +52,5 @@ class MaskedDense(MaskedLayer, keras.layers.Dense):
     """
 
     stock_class = keras.layers.Dense
+    input_axis = -2
+    granularities = granularity.MATRIX

@@ -87,9 +87,8 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
 
     @property
     def masks_output(self) -> bool:
-        by_weight = self.granularity == granularity.WEIGHT
         constant = self.bias is not None and "bias" not in self.unit_axes
-        return not by_weight and (constant or not self._zero_at_zero)
+        return self.masks_units and (constant or not self._zero_at_zero)
 
     def output_unit_axis(self) -> int:
         return self._unit_axis

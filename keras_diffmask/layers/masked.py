@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_diffmask import estimators, granularity, regularizers
+from keras_diffmask import estimators, granularity, keras_internals, regularizers
+from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
 from keras_diffmask.layers.substitution import call_with
 
@@ -39,6 +40,9 @@ class MaskedLayer(keras.layers.Layer):
     unit_axes: dict[str, int | tuple[int, ...]] = {"kernel": -1, "bias": -1}
     #: Arguments of a layer that takes its mask from outside.
     without_gates: ClassVar[dict[str, Any]] = {"estimator": None}
+    #: Axis of the first weight along which inputs lie, for the granularities
+    #: between a weight and a unit.
+    input_axis: ClassVar[int | None] = None
     #: The granularities that make sense for this layer.
     granularities: ClassVar[tuple[str, ...]] = (
         granularity.WEIGHT,
@@ -55,12 +59,28 @@ class MaskedLayer(keras.layers.Layer):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.granularity = _granularity(granularity, self.granularities)
-        self.estimator = None if estimator is None else estimators.get(estimator)
+        self.estimator: estimators.Estimator | None = None
+        if estimator is not None:
+            self.estimator = estimators.get(estimator)
+            self._require_pair(self.estimator)
         self.gate_regularizer = regularizers.get(gate_regularizer)
         self.gate: Gate | None = None
         # Asked once, here, where values are concrete: not so inside a trace.
         activation = getattr(self, "activation", None)
         self._zero_at_zero = is_zero_at_zero(activation)
+
+    def _require_pair(self, estimator: estimators.Estimator) -> None:
+        """Refuse an estimator that means nothing at this granularity."""
+        works = [one for one in self.granularities if one in estimator.granularities]
+        if granularity.kind(self.granularity) in works:
+            return
+        name = type(estimator).__name__
+        words = " or ".join(map(repr, works)) or "none on this layer"
+        raise InvalidArgumentError(
+            f"a granularity at which {name} acts on {self.name!r}: {words}",
+            f"granularity={self.granularity!r}",
+            "Pass one of these, or another estimator.",
+        )
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -70,19 +90,55 @@ class MaskedLayer(keras.layers.Layer):
         """Create the layer's own gate, if it has an estimator."""
         if self.estimator is None:
             return
-        by_weight = self.granularity == granularity.WEIGHT
-        shape = self._first_weight().shape if by_weight else (self.gated_units(),)
-        # At least 1: a normalization may have no weights at all.
-        size = 1.0 if by_weight else max(self.gated_size() / shape[0], 1.0)
+        by_unit = self.granularity == granularity.CHANNEL
+        shape = (self.gated_units(),) if by_unit else self._mask_shape()
+        size = (
+            self.gated_size() if by_unit else float(np.prod(self._first_weight().shape))
+        )
         self.gate = Gate(
-            tuple(shape),
+            shape,
             self.estimator,
             regularizer=self.gate_regularizer,
-            weights_per_gate=size,
-            min_keep=0 if by_weight else 1,
+            # At least 1: a normalization may have no weights at all.
+            weights_per_gate=max(size / math.prod(shape), 1.0),
+            min_keep=1 if len(shape) == 1 else 0,
+            unit_axes=self._mask_unit_axes(),
             name=f"{self.name}_gate",
         )
+        self.gate.read_from(self)
         self.gate.build()
+
+    def _mask_shape(self) -> tuple[int, ...]:
+        kernel = tuple(self._first_weight().shape)
+        return granularity.mask_shape(self.granularity, kernel, *self._kernel_axes())
+
+    def _kernel_axes(self) -> tuple[int | None, int]:
+        """The first weight's axis of inputs, and its (last) axis of units."""
+        return self.input_axis, _axes(next(iter(self.unit_axes.values())))[-1]
+
+    def _mask_unit_axes(self) -> tuple[int, ...]:
+        of_kernel = (granularity.WEIGHT, granularity.KERNEL)
+        is_shaped = self.granularity in of_kernel
+        return _axes(next(iter(self.unit_axes.values()))) if is_shaped else (-1,)
+
+    def importance(self) -> np.ndarray | None:
+        """Mean magnitude of the weights under each element of the own gate's mask."""
+        if not self.unit_axes or self._first_weight() is None:
+            return None
+        values = np.abs(ops.convert_to_numpy(self._first_weight()))
+        inputs, units = self.input_axis, _axes(next(iter(self.unit_axes.values())))
+        return granularity.reduce(self.granularity, values, inputs, units)
+
+    def read_by_gate(self, name: str) -> Any:
+        """A weight that an estimator reads; `"kernel"` is the first gated one."""
+        weight = self._first_weight() if name == "kernel" else getattr(self, name, None)
+        if weight is None:
+            raise InvalidArgumentError(
+                f"a layer with {name} for the estimator of {self.name!r}",
+                f"a {type(self).__name__} without",
+                "Pass an estimator with logits of its own, such as 'hard_concrete'.",
+            )
+        return weight
 
     def gated_units(self) -> int:
         """How many units a mask of one gate per unit covers."""
@@ -104,21 +160,36 @@ class MaskedLayer(keras.layers.Layer):
         Where the activation turns 0 into something else, a mask on the
         weights would leave a constant behind.
         """
-        by_weight = self.granularity == granularity.WEIGHT
-        return not by_weight and not self._zero_at_zero
+        return self.masks_units and not self._zero_at_zero
+
+    @property
+    def masks_units(self) -> bool:
+        """Whether a mask covers whole output units, and not parts of the kernel."""
+        return self.granularity == granularity.CHANNEL
 
     def masked_weights(self, mask: Any) -> list[tuple[Any, Any]]:
         """Pairs of a weight and its value under `mask`."""
         if self.masks_output:
             return []
-        if self.granularity == granularity.WEIGHT:
-            name = next(iter(self.unit_axes))
-            return [(getattr(self, name), multiply(getattr(self, name), mask))]
+        if not self.masks_units:
+            weight, axes = self._first_weight(), self._kernel_axes()
+            shape = tuple(weight.shape)
+            factor = granularity.expand(self.granularity, mask, shape, *axes)
+            return [(weight, multiply(weight, factor))]
         return [
             (weight, multiply(weight, along(mask, axes, weight.shape)))
             for name, axes in self.unit_axes.items()
             if (weight := getattr(self, name)) is not None
         ]
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        # Here a shared gate learns whose weights its estimator reads: the graph
+        # says it anew whenever the model is built, loaded or cloned.
+        mask = kwargs.get("gate_mask")
+        gate = None if mask is None else keras_internals.maker_of(mask)
+        if isinstance(gate, Gate) and gate.estimator.reads:
+            gate.read_from(self)
+        return super().compute_output_spec(*args, **kwargs)
 
     def call(
         self, inputs: Any, gate_mask: Any = None, training: bool | None = None

@@ -40,10 +40,35 @@ class RecurrentGates(keras.layers.Layer):
 
     def build_gates(self, input_dim: int, units: int) -> None:
         """Create the gates that have an estimator."""
-        # What one open unit stands for while all others are open too.
-        hidden_size = 4.0 * (input_dim + 2 * units)
         self.input_gate = self._gate("input", input_dim, 4.0 * units)
-        self.hidden_gate = self._gate("hidden", units, hidden_size)
+        self.hidden_gate = self._gate("hidden", units, 4.0 * (input_dim + units))
+        if self.hidden_gate is not None:
+            # The weights under both gates are counted once, with the hidden ones.
+            self.hidden_gate.count_weights = self._expected_weights
+            if self.input_gate is not None:
+                self.input_gate.count_weights = lambda: ops.zeros(())
+
+    def _expected_weights(self) -> Any:
+        """E||kernel||_0 + E||recurrent_kernel||_0 + E||bias||_0 under the gates.
+
+        With pz and ps the keep probabilities of input and hidden neurons,
+
+            4 * (sum(pz) * sum(ps) + sum(ps) + sum_{i != j} ps_i * ps_j + sum(ps))
+
+        of which the second term is the diagonal of the recurrent kernel, where
+        both gates are the same one, and the last the bias.
+        """
+        cell: Any = getattr(self, "cell", self)
+        gate: Any = self.hidden_gate
+        p = gate.keep_probability()
+        total = ops.sum(p)
+        if self.input_gate is None:
+            inputs = float(cell.kernel.shape[0])
+        else:
+            inputs = ops.sum(self.input_gate.keep_probability())
+        off_diagonal = total * total - ops.sum(p * p)
+        bias = 0.0 if cell.bias is None else total
+        return 4.0 * (inputs * total + total + off_diagonal + bias)
 
     def _gate(self, side: str, units: int, size: float) -> Gate | None:
         estimator = getattr(self, f"{side}_estimator")

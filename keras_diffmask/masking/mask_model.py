@@ -11,7 +11,7 @@ from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.graph import trace
 from keras_diffmask.inline import inlined
 from keras_diffmask.masking.by_channel import ChannelMasker, GateSettings
-from keras_diffmask.masking.by_weight import WeightMasker
+from keras_diffmask.masking.by_layer import LayerMasker
 from keras_diffmask.masking.masked_class import masked_class
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.selection import Selection
@@ -88,9 +88,9 @@ def mask_model(
     selection = Selection(source, estimator, include, exclude)
     level = _granularity(granularity)
     regularizer = regularizers_module.get(gate_regularizer)
-    if level == "weight":
-        _refuse_for_weights(budget, channel_multiple)
-        return WeightMasker(source, selection, regularizer).run(model_class)
+    if level != "channel":
+        _refuse_without_channels(level, budget, channel_multiple)
+        return LayerMasker(source, selection, level, regularizer).run(model_class)
     settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
     return ChannelMasker(trace(source), selection, budget, settings).run(model_class)
 
@@ -109,17 +109,19 @@ def _multiple(value: Any) -> int:
     return value
 
 
-def _refuse_for_weights(budget: Budget | None, channel_multiple: int) -> None:
+def _refuse_without_channels(
+    level: str, budget: Budget | None, channel_multiple: int
+) -> None:
     if channel_multiple != 1:
         raise InvalidArgumentError(
             'granularity="channel" with a channel_multiple',
-            'granularity="weight", which removes no channel',
+            f'granularity="{level}", which removes no channel',
             "Drop channel_multiple, or mask channels.",
         )
     if budget is not None:
         raise BudgetError(
             'granularity="channel" with a budget',
-            'granularity="weight", whose zeros leave every tensor at its size',
+            f'granularity="{level}", whose zeros leave every tensor at its size',
             "Drop the budget and pass gate_regularizer=kd.regularizers.L0(1e-4), "
             "or mask channels.",
         )

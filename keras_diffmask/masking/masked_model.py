@@ -110,7 +110,7 @@ def finalize(model: keras.Model) -> None:
     gates = ordered_gates(model, controller)
     decision = decide(
         controller.as_limits(),
-        [ops.convert_to_numpy(gate.logits()) for gate in gates],
+        [ops.convert_to_numpy(gate.score()) for gate in gates],
         [gate.min_keep for gate in gates],
         [gate.keep if gate.is_fixed else None for gate in gates],
         [gate.multiple for gate in gates],

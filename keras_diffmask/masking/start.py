@@ -15,8 +15,7 @@ def initial_gate(estimator: Estimator) -> float:
     Raises:
         InvalidArgumentError: it is 0, and the model would start closed.
     """
-    logit = keras.ops.convert_to_tensor([estimator.initial_logit()], dtype="float32")
-    value = float(keras.ops.convert_to_numpy(estimator.decide(logit))[0])
+    value = estimator.initial_gate()
     if value == 0.0:
         raise InvalidArgumentError(
             "an initial_keep at which the inference gate is open",

@@ -1,4 +1,4 @@
-"""Mask a model weight by weight: every layer with a kernel gets gates of its own."""
+"""Mask a model layer by layer: every kernel gets a gate of its own."""
 
 from typing import Any
 
@@ -7,30 +7,44 @@ import numpy as np
 
 from keras_diffmask import granularity, rebuild
 from keras_diffmask.layers import STOCK_TO_MASKED
+from keras_diffmask.layers.masked import MaskedLayer
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import clone_estimator, initial_gate, nothing_to_mask
 
 
-class WeightMasker:
-    """Gives every Dense and Conv2D its own gates on weights."""
+class LayerMasker:
+    """Gives every layer whose kernel has such parts its own gate on them.
+
+    Args:
+        source: the flat Functional model.
+        selection: which layers, and with which estimators.
+        level: the granularity, finer than a channel.
+        regularizer: penalty on each gate, or None.
+    """
 
     def __init__(
-        self, source: keras.Model, selection: Selection, regularizer: Any
+        self, source: keras.Model, selection: Selection, level: str, regularizer: Any
     ) -> None:
         self.source = source
         self.selection = selection
+        self.level = level
         self.regularizer = regularizer
 
     def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
         if not any(self._maskable(layer) for layer in self.source.layers):
             raise nothing_to_mask(self.source)
         rebuilder = rebuild.Rebuilder(self.source, self._make, self._weights)
-        return rebuilder.run(model_class=model_class)
+        model = rebuilder.run(model_class=model_class)
+        for layer in model.layers:
+            if isinstance(layer, MaskedLayer) and layer.gate is not None:
+                layer.gate.restart()
+        return model
 
     def _maskable(self, layer: Any) -> bool:
         masked = STOCK_TO_MASKED.get(type(layer))
-        fits = masked is not None and granularity.WEIGHT in masked.granularities
+        level = granularity.kind(self.level)
+        fits = masked is not None and level in masked.granularities
         return fits and self.selection.takes(layer)
 
     def _make(self, old: Any) -> Any:
@@ -40,7 +54,7 @@ class WeightMasker:
             {
                 **old.get_config(),
                 "estimator": clone_estimator(self.selection.estimator_of([old])),
-                "granularity": "weight",
+                "granularity": self.level,
                 "gate_regularizer": self.regularizer,
             }
         )
