@@ -19,6 +19,8 @@ from tests.laws.masked_examples import EXAMPLES, Example
 ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "straight_through": ({}, {"bernoulli": True}),
     "hard_concrete": ({}, {"inference_rule": "median"}),
+    "soft_threshold": ({},),
+    "operation_aware": ({},),
 }
 
 
@@ -104,6 +106,13 @@ class Case:
         if "granularity" in names:
             chosen["granularity"] = self.granularity
         return chosen
+
+    def takes(self, key: str) -> bool:
+        """Whether an estimator of the table means anything here."""
+        estimator = make_estimator(key)
+        carrier = estimator.carrier or keras.layers.Layer
+        fits = self.granularity in estimator.granularities
+        return fits and issubclass(self.layer_class, carrier)
 
     def bare(self, estimator: Any = "hard_concrete", **more: Any) -> Any:
         """The masked layer itself (a cell stays a cell)."""
