@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data-dir", metavar="DIR", help="folder with the files of a data set"
     )
     parser.add_argument(
-        "--epochs", type=int, default=10,
+        "--epochs", type=int, default=6,
         help="epochs of each network; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
