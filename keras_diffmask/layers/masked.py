@@ -56,6 +56,7 @@ class MaskedLayer(keras.layers.Layer):
         estimator: Any = "hard_concrete",
         granularity: str = "channel",
         gate_regularizer: Any = None,
+        logit_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -65,6 +66,7 @@ class MaskedLayer(keras.layers.Layer):
             self.estimator = estimators.get(estimator)
             require_fit(self, self.estimator, self.granularity)
         self.gate_regularizer = regularizers.get(gate_regularizer)
+        self.logit_scale = float(logit_scale)
         self.gate: Gate | None = None
         # Asked once, here, where values are concrete: not so inside a trace.
         activation = getattr(self, "activation", None)
@@ -91,6 +93,7 @@ class MaskedLayer(keras.layers.Layer):
             # At least 1: a normalization may have no weights at all.
             weights_per_gate=max(size / math.prod(shape), 1.0),
             min_keep=1 if len(shape) == 1 else 0,
+            logit_scale=self.logit_scale,
             unit_axes=self._mask_unit_axes(),
             name=f"{self.name}_gate",
         )
@@ -216,6 +219,7 @@ class MaskedLayer(keras.layers.Layer):
             "estimator": _serialize(self.estimator),
             "granularity": self.granularity,
             "gate_regularizer": _serialize(self.gate_regularizer),
+            "logit_scale": self.logit_scale,
         }
 
 

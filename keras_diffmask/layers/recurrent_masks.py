@@ -30,6 +30,7 @@ class RecurrentGates(keras.layers.Layer):
         input_estimator: Any = None,
         hidden_estimator: Any = "hard_concrete",
         gate_regularizer: Any = None,
+        logit_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -38,6 +39,7 @@ class RecurrentGates(keras.layers.Layer):
         for estimator in filter(None, (self.input_estimator, self.hidden_estimator)):
             require_fit(self, estimator, granularity.CHANNEL)
         self.gate_regularizer = regularizers.get(gate_regularizer)
+        self.logit_scale = float(logit_scale)
         self.input_gate: Gate | None = None
         self.hidden_gate: Gate | None = None
 
@@ -82,6 +84,7 @@ class RecurrentGates(keras.layers.Layer):
             estimator,
             regularizer=self.gate_regularizer,
             weights_per_gate=size,
+            logit_scale=self.logit_scale,
             name=f"{self.name}_{side}_gate",
         )
         gate.build()
@@ -107,6 +110,7 @@ class RecurrentGates(keras.layers.Layer):
             "input_estimator": _serialize(self.input_estimator),
             "hidden_estimator": _serialize(self.hidden_estimator),
             "gate_regularizer": _serialize(self.gate_regularizer),
+            "logit_scale": self.logit_scale,
         }
 
     def get_config(self) -> dict[str, Any]:
