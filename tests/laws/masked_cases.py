@@ -19,6 +19,7 @@ from tests.laws.masked_examples import EXAMPLES, Example
 ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "straight_through": ({}, {"bernoulli": True}),
     "hard_concrete": ({}, {"inference_rule": "median"}),
+    "gumbel_sigmoid": ({}, {"hard": False}),
 }
 
 
