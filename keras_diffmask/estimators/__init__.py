@@ -4,6 +4,7 @@ from typing import Any
 
 from keras_diffmask import lookup
 from keras_diffmask.estimators.estimator import Estimator as Estimator
+from keras_diffmask.estimators.gumbel_sigmoid import GumbelSigmoid as GumbelSigmoid
 from keras_diffmask.estimators.hard_concrete import HardConcrete as HardConcrete
 from keras_diffmask.estimators.operation_aware import OperationAware as OperationAware
 from keras_diffmask.estimators.soft_threshold import SoftThreshold as SoftThreshold
@@ -17,6 +18,7 @@ ALL_OBJECTS: dict[str, type[Estimator]] = {
     "hard_concrete": HardConcrete,
     "operation_aware": OperationAware,
     "soft_threshold": SoftThreshold,
+    "gumbel_sigmoid": GumbelSigmoid,
 }
 
 

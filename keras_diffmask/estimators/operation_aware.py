@@ -78,6 +78,8 @@ class OperationAware(Estimator):
         Masks, ICML 2020, arXiv:2007.03938. Constants as in the authors' code.
     """
 
+    # Training masks are soft: where the decision lies.
+    open_above = 0.5
     granularities = (granularity.CHANNEL,)
     reads = ("gamma", "beta")
     carrier = keras.layers.BatchNormalization

@@ -81,6 +81,8 @@ class SoftThreshold(Estimator):
 
     #: Of log t: what the trained variable may reach.
     logit_range = (math.log(_SMALLEST), math.log(_LARGEST))
+    # Training masks are soft: where the decision lies.
+    open_above = 0.5
     granularities = (granularity.WEIGHT,)
     reads = ("kernel",)
 

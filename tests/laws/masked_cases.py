@@ -21,6 +21,7 @@ ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "hard_concrete": ({}, {"inference_rule": "median"}),
     "soft_threshold": ({},),
     "operation_aware": ({},),
+    "gumbel_sigmoid": ({}, {"hard": False}),
 }
 
 
@@ -39,6 +40,14 @@ ESTIMATORS = {
 #: Those that differ in training: another inference rule trains the same.
 TRAINED_ESTIMATORS = [
     key for key, (_, more) in ESTIMATORS.items() if "inference_rule" not in more
+]
+
+
+#: Those with a logit per unit of their own, which a gate without a layer can have.
+LOGIT_ESTIMATORS = [
+    key
+    for key, (name, more) in ESTIMATORS.items()
+    if not estimators.ALL_OBJECTS[name](**more).reads
 ]
 
 
