@@ -13,8 +13,9 @@ from keras_diffmask.graph import ChannelGraph
 from keras_diffmask.keras_internals import Call
 from keras_diffmask.layers import STOCK_TO_MASKED, ChannelMask
 from keras_diffmask.masking.gate_settings import GateSettings
+from keras_diffmask.masking.groups import Placement
 from keras_diffmask.masking.masked_model import MaskedModel
-from keras_diffmask.masking.placement import Placement, place
+from keras_diffmask.masking.reads import place_readable
 from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import (
     below_one,
@@ -38,7 +39,7 @@ class ChannelMasker:
         self.graph = graph
         self.budget = budget
         self.settings = settings
-        self.placement: Placement = place(graph, selection.takes_group)
+        self.placement: Placement = place_readable(graph, selection)
         if not self.placement.groups:
             raise nothing_to_mask(graph.model)
         self.estimators = [

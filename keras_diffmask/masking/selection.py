@@ -81,6 +81,7 @@ class Selection:
     ) -> None:
         everything: Callable[[Any], bool] = lambda layer: True  # noqa: E731
         self._include, self._exclude = everything, None
+        self._is_partial = include is not None
         if include is not None:
             self._include = Selector(include, model, "include")
         if exclude is not None:
@@ -109,6 +110,12 @@ class Selection:
         if self._exclude is not None and any(map(self._exclude, layers)):
             return False
         return any(map(self._include, layers))
+
+    def is_explicit(self, layers: Iterable[Any]) -> bool:
+        """Whether a gate of these layers was asked for, and not just of all."""
+        *chosen, _ = self._estimators
+        pairs = [(matches, layer) for matches, _ in chosen for layer in layers]
+        return self._is_partial or any(matches(layer) for matches, layer in pairs)
 
     def estimator_of(self, layers: Iterable[Any]) -> Estimator:
         """The estimator for a gate of these layers."""

@@ -14,6 +14,7 @@ _SHORT = {
     "own_layer.py": ([], 0),
     "prune_digits.py": (["--epochs", "2"], 1),
     "prune_lstm.py": (["--epochs", "2"], 1),
+    "prune_vgg_operation_aware.py": (["--quick"], 0),
 }
 
 
@@ -37,6 +38,9 @@ def test_example_runs(name: str, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.tflite"))) == files
     if files:
         assert "int8 accuracy" in run.stdout
+    elif name == "prune_vgg_operation_aware.py":
+        accuracy = dict(re.findall(r"(\w+): accuracy ([\d.]+)%", run.stdout))
+        assert accuracy["masked"] == accuracy["stripped"] and "dense" in accuracy
     else:
         assert "keras_diffmask.graph.register(Affine)" in run.stdout
         error = re.search(r"masked and stripped: ([\d.e+-]+)", run.stdout)
