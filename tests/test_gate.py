@@ -11,8 +11,8 @@ from keras_diffmask import Gate, estimators
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.regularizers import L0
 from tests.laws.masked_cases import (
-    ESTIMATORS,
     INDEPENDENT_ESTIMATORS,
+    LOGIT_ESTIMATORS,
     array,
     closed_logit,
     make_estimator,
@@ -20,8 +20,10 @@ from tests.laws.masked_cases import (
 )
 
 KEEP = np.array([True, False, True, False])
-every_estimator = pytest.mark.parametrize("key", ESTIMATORS)
-every_independent = pytest.mark.parametrize("key", INDEPENDENT_ESTIMATORS)
+every_estimator = pytest.mark.parametrize("key", LOGIT_ESTIMATORS)
+every_independent = pytest.mark.parametrize(
+    "key", sorted(set(INDEPENDENT_ESTIMATORS) & set(LOGIT_ESTIMATORS))
+)
 
 
 def _gate(shape: Any = 4, estimator: Any = "hard_concrete", **arguments: Any) -> Gate:

@@ -36,6 +36,10 @@ class Estimator:
     granularities: ClassVar[tuple[str, ...]] = granularity.NAMES
     #: Weights of the masked layer that the logits are a function of.
     reads: ClassVar[tuple[str, ...]] = ()
+    #: The Keras layer whose weights those have to be; None where any will do.
+    carrier: ClassVar[type[keras.layers.Layer] | None] = None
+    #: Activations of which one has to follow that layer; () where none has to.
+    followed_by: ClassVar[tuple[str, ...]] = ()
     #: Whether the number of open units is given, and not what training finds.
     has_fixed_count: ClassVar[bool] = False
 
