@@ -11,6 +11,7 @@ from keras_diffmask.estimators.soft_threshold import SoftThreshold as SoftThresh
 from keras_diffmask.estimators.straight_through import (
     StraightThrough as StraightThrough,
 )
+from keras_diffmask.estimators.top_k import TopK as TopK
 
 #: Every estimator by the name users write. A new one adds one line here.
 ALL_OBJECTS: dict[str, type[Estimator]] = {
@@ -19,6 +20,7 @@ ALL_OBJECTS: dict[str, type[Estimator]] = {
     "operation_aware": OperationAware,
     "soft_threshold": SoftThreshold,
     "gumbel_sigmoid": GumbelSigmoid,
+    "top_k": TopK,
 }
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_diffmask import lookup
+from keras_diffmask.regularizers.entropy import Entropy as Entropy
 from keras_diffmask.regularizers.l0 import L0 as L0
 from keras_diffmask.regularizers.log_threshold import LogThreshold as LogThreshold
 from keras_diffmask.regularizers.operation_aware_penalty import (
@@ -13,6 +14,7 @@ from keras_diffmask.regularizers.regularizer import GateRegularizer as GateRegul
 #: Every gate regularizer by the name users write.
 ALL_OBJECTS: dict[str, type[GateRegularizer]] = {
     "l0": L0,
+    "entropy": Entropy,
     "log_threshold": LogThreshold,
     "operation_aware_penalty": OperationAwarePenalty,
 }

@@ -1,6 +1,5 @@
 """What every estimator of the registry promises, whatever its paper."""
 
-import inspect
 import json
 from typing import Any
 
@@ -10,18 +9,21 @@ import pytest
 
 from keras_diffmask import estimators
 from keras_diffmask.errors import InvalidArgumentError
-from tests.laws.masked_cases import ESTIMATORS, make_estimator
+from tests.laws.masked_cases import (
+    ESTIMATORS,
+    INDEPENDENT_ESTIMATORS,
+    closed_logit,
+    make_estimator,
+)
 from tests.reference.gradients import autodiff
 
 every_estimator = pytest.mark.parametrize("key", ESTIMATORS)
-EPSILON = 1e-6
-
-#: Those that say how likely a gate is open at the start; others know.
+every_independent = pytest.mark.parametrize("key", INDEPENDENT_ESTIMATORS)
+#: Those with a probability to start at; others have a start of their own.
 WITH_INITIAL_KEEP = [
-    key
-    for key in ESTIMATORS
-    if "initial_keep" in inspect.signature(type(make_estimator(key))).parameters
+    key for key in ESTIMATORS if "initial_keep" in make_estimator(key).get_config()
 ]
+EPSILON = 1e-6
 
 
 def _sample(estimator: Any, logits: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -31,7 +33,8 @@ def _sample(estimator: Any, logits: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def _grid(estimator: Any) -> np.ndarray:
-    return np.linspace(*estimator.logit_range, 41).astype("float32")
+    low, high = closed_logit(estimator), estimator.logit_range[1]
+    return np.linspace(low, high, 41).astype("float32")
 
 
 @every_estimator
@@ -41,9 +44,11 @@ def test_estimator_starts_inside_its_range_with_the_gate_exactly_open(key: str) 
     low, high = estimator.logit_range
     assert low < start < high
     assert estimator.initial_gate() == 1.0
+    if key in WITH_INITIAL_KEEP:
+        assert float(estimator.decide(start)) == 1.0
 
 
-@every_estimator
+@every_independent
 def test_estimator_decision_is_in_range_monotone_and_reaches_both_ends(
     key: str,
 ) -> None:
@@ -63,13 +68,13 @@ def test_estimator_sample_keeps_shape_dtype_and_range(key: str) -> None:
     assert mask.min() >= 0.0 and mask.max() <= 1.0
 
 
-@every_estimator
+@every_independent
 @pytest.mark.parametrize("place", [0.1, 0.35, 0.5, 0.6, 0.9])
 def test_estimator_keep_probability_is_the_frequency_of_open_samples(
     key: str, place: float
 ) -> None:
     estimator, count = make_estimator(key), 40_000
-    low, high = estimator.logit_range
+    low, high = closed_logit(estimator), estimator.logit_range[1]
     logit = np.float32(low + place * (high - low) + 0.05)
     p = float(estimator.keep_probability(keras.ops.convert_to_tensor(logit)))
     sampled = _sample(estimator, np.full(count, logit))
@@ -77,19 +82,42 @@ def test_estimator_keep_probability_is_the_frequency_of_open_samples(
     assert abs(observed - p) <= 4.0 * np.sqrt(p * (1.0 - p) / count) + EPSILON
 
 
-@every_estimator
+@every_independent
 def test_estimator_penalty_closes_gates_everywhere_in_range(key: str) -> None:
     estimator = make_estimator(key)
     slope = autodiff(estimator.keep_probability, _grid(estimator))
     assert np.all(slope > 0.0)
 
 
-@every_estimator
+@every_independent
 def test_estimator_task_gradient_reaches_the_logits(key: str) -> None:
     estimator, seed = make_estimator(key), keras.random.SeedGenerator(3)
     logits = np.resize(_grid(estimator), 205)
     slope = autodiff(lambda a: estimator.sample(a, seed), logits)
     assert np.all(np.isfinite(slope)) and np.mean(slope > 0.0) > 0.1
+
+
+@pytest.mark.parametrize("key", sorted(set(ESTIMATORS) - set(INDEPENDENT_ESTIMATORS)))
+def test_estimator_with_a_fixed_count_has_it_in_every_mask_and_nothing_to_penalize(
+    key: str,
+) -> None:
+    estimator = make_estimator(key)
+    logits = np.random.default_rng(0).normal(size=(6, 17)).astype("float32")
+    counts = [
+        np.asarray(mask).sum(axis=-1)
+        for mask in (
+            *(_sample(estimator, logits, seed) for seed in range(3)),
+            estimator.decide(logits),
+            estimator.keep_probability(keras.ops.convert_to_tensor(logits)),
+        )
+    ]
+    assert len(np.unique(counts)) == 1
+    slope = autodiff(estimator.keep_probability, logits)
+    np.testing.assert_allclose(slope, 0.0, atol=1e-6)
+    seed, weights = keras.random.SeedGenerator(3), np.resize([1.0, -2.0, 0.5], 17)
+    pull = weights.astype("float32")
+    slope = autodiff(lambda a: pull * estimator.sample(a, seed), logits)
+    assert np.all(np.isfinite(slope)) and np.mean(slope != 0.0) > 0.9
 
 
 @every_estimator
@@ -123,8 +151,8 @@ def test_estimator_stays_float32_under_mixed_precision(key: str) -> None:
 
 @every_estimator
 def test_estimator_survives_config_json_and_serialization(key: str) -> None:
-    other = {"initial_keep": 0.875} if key in WITH_INITIAL_KEEP else {}
-    estimator = make_estimator(key, **other)
+    more = {"initial_keep": 0.875} if key in WITH_INITIAL_KEEP else {}
+    estimator = make_estimator(key, **more)
     config = json.loads(json.dumps(estimator.get_config()))
     rebuilt = type(estimator).from_config(config)
     serialized = json.loads(json.dumps(keras.saving.serialize_keras_object(estimator)))
