@@ -13,13 +13,22 @@ from keras_diffmask.errors import DiffmaskError
 from keras_diffmask.export.cli import benchmark, convert, demo, models
 from keras_diffmask.export.cli.console import Console
 
-COMMANDS = (demo, models.SUMMARY, models.PLAN, models.STRIP, convert, benchmark)
+COMMANDS = (
+    demo,
+    models.SUMMARY,
+    models.PLAN,
+    models.STRIP,
+    models.PACK,
+    convert,
+    benchmark,
+)
 DESCRIPTION = """\
 Pruning with differentiable masks for Keras 3, down to int8 on the device.
 
 A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan`,
 made smaller with `strip`, written for the device with `convert`, and timed with
-`benchmark`. `demo` does all of it on real data.
+`benchmark`. `demo` does all of it on real data. `pack` writes rows of k of n weights
+for kernels of your own.
 """
 
 
