@@ -124,16 +124,9 @@ class Gate(GateLogits):
         return math.prod(self.mask_shape)
 
     @property
-    def has_rows(self) -> bool:
-        """Whether elements compete with each other, as those of a `TopK` do."""
-        return self._rows is not None
-
-    def in_rows(self, values: Any) -> Any:
-        """Values in the shape of the mask, those that compete in one row.
-
-        As they are where none compete.
-        """
-        return values if self._rows is None else self._rows.split(values)
+    def rows(self) -> Any:
+        """Which elements compete with each other: a `Rows`, or None."""
+        return self._rows
 
     def build(self, input_shape: Any = None) -> None:
         scheduled = (self.estimator, self.regularizer)
@@ -148,7 +141,7 @@ class Gate(GateLogits):
     def call(self, inputs: Any = None, training: bool | None = None) -> tuple[Any, Any]:
         if not training:
             return self.inference_mask(), self.keep_probability()
-        logits = self.in_rows(self.logits())
+        logits = self._in_rows(self.logits())
         mask = self.estimator.sample(logits, self.seed_generator, self.steps())
         mask = self._unless_fixed(self._in_shape(mask))
         if self.step is not None:
@@ -160,7 +153,7 @@ class Gate(GateLogits):
 
     def inference_mask(self) -> Any:
         """The mask of inference, count and strip: one decision for all three."""
-        logits = self.in_rows(self.logits())
+        logits = self._in_rows(self.logits())
         mask = self._in_shape(self.estimator.decide(logits, self.steps()))
         one = self._scale()
         if self.min_keep:
@@ -185,11 +178,11 @@ class Gate(GateLogits):
 
     def score(self) -> Any:
         """How much each unit wants to stay, in the shape of the mask."""
-        return self._in_shape(self.estimator.score(self.in_rows(self.logits())))
+        return self._in_shape(self.estimator.score(self._in_rows(self.logits())))
 
     def keep_probability(self) -> Any:
         """P(mask != 0), with its gradient; the decision itself when fixed."""
-        logits = self.in_rows(self.logits())
+        logits = self._in_rows(self.logits())
         soft = self._in_shape(self.estimator.keep_probability(logits, self.steps()))
         return self._unless_fixed(soft, 1.0)
 
@@ -200,7 +193,10 @@ class Gate(GateLogits):
 
     def _scale(self) -> Any:
         """What multiplies an open unit: 1 for all estimators but one."""
-        return self._in_shape(self.estimator.scale(self.in_rows(self.logits())))
+        return self._in_shape(self.estimator.scale(self._in_rows(self.logits())))
+
+    def _in_rows(self, logits: Any) -> Any:
+        return logits if self._rows is None else self._rows.split(logits)
 
     def _in_shape(self, value: Any) -> Any:
         is_number = isinstance(value, float)
@@ -260,7 +256,7 @@ class Gate(GateLogits):
                 "Keep one: a layer that no skip goes round must not lose its last.",
             )
         rows = ops.convert_to_tensor(keep.astype("float32"))
-        self.estimator.check_keep(ops.convert_to_numpy(self.in_rows(rows)) > 0.5)
+        self.estimator.check_keep(ops.convert_to_numpy(self._in_rows(rows)) > 0.5)
         self.fixed_keep.assign(keep.astype("float32"))
         self.fixed.assign(1.0)
 

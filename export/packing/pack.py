@@ -92,7 +92,7 @@ def _gated(model: keras.Model) -> Iterator[tuple[tuple[str, str], Any]]:
     """(layer's name, weight's name) -> the layer's own gate, if that has rows."""
     for layer in model.layers:
         gate = layer.gate if isinstance(layer, MaskedLayer) else None
-        if gate is not None and gate.has_rows:
+        if gate is not None and gate.rows is not None:
             yield (layer.name, next(iter(layer.unit_axes))), gate
 
 
@@ -112,10 +112,12 @@ def _rows_of(gate: Any, shape: tuple[int, ...]) -> tuple[RowLayout, np.ndarray] 
     if len(gate.mask_shape) != len(shape):
         return None
     number = np.arange(gate.units, dtype="int32").reshape(gate.mask_shape)
-    rows = ops.convert_to_numpy(gate.in_rows(ops.convert_to_tensor(number)))
+    rows = ops.convert_to_numpy(gate.rows.split(ops.convert_to_tensor(number)))
     # The axes along which the places of the first row differ, the fastest last.
     places = np.unravel_index(rows[0], gate.mask_shape)
-    among = [axis for axis, place in enumerate(places) if np.ptp(place)]
+    differs = {axis: place != place[0] for axis, place in enumerate(places)}
+    among = [axis for axis, differ in differs.items() if differ.any()]
+    among.sort(key=lambda axis: -int(np.argmax(differs[axis])))
     rest = [axis for axis in range(len(shape)) if axis not in among]
     wide = [axis for axis in rest if gate.mask_shape[axis] != shape[axis]]
     outer = [axis for axis in rest if axis not in wide]
