@@ -1,5 +1,8 @@
 """Exceptions that say what was expected, what came, and what to do next."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DiffmaskError(Exception):
     """Base class of every error raised on purpose by keras_diffmask.
@@ -51,3 +54,16 @@ class ArtifactError(DiffmaskError, ValueError):
 
 class MissingDependencyError(DiffmaskError, ImportError):
     """An optional package is needed and is not installed."""
+
+
+@contextmanager
+def concerning(thing: str) -> Iterator[None]:
+    """Add to an argument's error what it was about: "gate 'conv1_gate'".
+
+    Around calls of something that has no name of its own, as an estimator.
+    """
+    try:
+        yield
+    except InvalidArgumentError as error:
+        expected = f"{error.expected} for {thing}"
+        raise InvalidArgumentError(expected, error.received, error.next_step) from None

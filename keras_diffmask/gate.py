@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_diffmask import estimators, regularizers
+from keras_diffmask import errors, estimators, regularizers
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate_logits import GateLogits
 from keras_diffmask.state import add_state
@@ -85,7 +85,8 @@ class Gate(GateLogits):
         self.multiple = int(multiple)
         self.unit_axes = tuple(np.atleast_1d(unit_axes).tolist())
         self._require_arguments_in_range()
-        self._rows = self.estimator.rows(self.mask_shape, self.unit_axes)
+        with errors.concerning(f"gate {self.name!r}"):
+            self._rows = self.estimator.rows(self.mask_shape, self.unit_axes)
         if self.regularizer is not None:
             self.regularizer.check(self)
         # What a penalty counts, where weights lie under several gates at once.
@@ -141,7 +142,7 @@ class Gate(GateLogits):
     def call(self, inputs: Any = None, training: bool | None = None) -> tuple[Any, Any]:
         if not training:
             return self.inference_mask(), self.keep_probability()
-        logits = self._in_rows(self.logits())
+        logits = self.competing_logits()
         mask = self.estimator.sample(logits, self.seed_generator, self.steps())
         mask = self._unless_fixed(self._in_shape(mask))
         if self.step is not None:
@@ -153,7 +154,7 @@ class Gate(GateLogits):
 
     def inference_mask(self) -> Any:
         """The mask of inference, count and strip: one decision for all three."""
-        logits = self._in_rows(self.logits())
+        logits = self.competing_logits()
         mask = self._in_shape(self.estimator.decide(logits, self.steps()))
         one = self._scale()
         if self.min_keep:
@@ -178,11 +179,11 @@ class Gate(GateLogits):
 
     def score(self) -> Any:
         """How much each unit wants to stay, in the shape of the mask."""
-        return self._in_shape(self.estimator.score(self._in_rows(self.logits())))
+        return self._in_shape(self.estimator.score(self.competing_logits()))
 
     def keep_probability(self) -> Any:
         """P(mask != 0), with its gradient; the decision itself when fixed."""
-        logits = self._in_rows(self.logits())
+        logits = self.competing_logits()
         soft = self._in_shape(self.estimator.keep_probability(logits, self.steps()))
         return self._unless_fixed(soft, 1.0)
 
@@ -193,7 +194,11 @@ class Gate(GateLogits):
 
     def _scale(self) -> Any:
         """What multiplies an open unit: 1 for all estimators but one."""
-        return self._in_shape(self.estimator.scale(self._in_rows(self.logits())))
+        return self._in_shape(self.estimator.scale(self.competing_logits()))
+
+    def competing_logits(self) -> Any:
+        """The logits as the estimator sees them: in rows, where it has `rows`."""
+        return self._in_rows(self.logits())
 
     def _in_rows(self, logits: Any) -> Any:
         return logits if self._rows is None else self._rows.split(logits)
@@ -256,7 +261,8 @@ class Gate(GateLogits):
                 "Keep one: a layer that no skip goes round must not lose its last.",
             )
         rows = ops.convert_to_tensor(keep.astype("float32"))
-        self.estimator.check_keep(ops.convert_to_numpy(self._in_rows(rows)) > 0.5)
+        with errors.concerning(f"gate {self.name!r}"):
+            self.estimator.check_keep(ops.convert_to_numpy(self._in_rows(rows)) > 0.5)
         self.fixed_keep.assign(keep.astype("float32"))
         self.fixed.assign(1.0)
 

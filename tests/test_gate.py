@@ -10,10 +10,18 @@ import pytest
 from keras_diffmask import Gate, estimators
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.regularizers import L0
-from tests.laws.masked_cases import ESTIMATORS, array, make_estimator, set_logits
+from tests.laws.masked_cases import (
+    ESTIMATORS,
+    INDEPENDENT_ESTIMATORS,
+    array,
+    closed_logit,
+    make_estimator,
+    set_logits,
+)
 
 KEEP = np.array([True, False, True, False])
 every_estimator = pytest.mark.parametrize("key", ESTIMATORS)
+every_independent = pytest.mark.parametrize("key", INDEPENDENT_ESTIMATORS)
 
 
 def _gate(shape: Any = 4, estimator: Any = "hard_concrete", **arguments: Any) -> Gate:
@@ -40,7 +48,8 @@ def test_gate_set_keep_fixes_training_inference_and_probability(key: str) -> Non
 @every_estimator
 def test_gate_set_keep_none_gives_it_back_to_its_estimator(key: str) -> None:
     gate = _gate(estimator=make_estimator(key))
-    set_logits(gate, [4.0, -4.0, -4.0, 4.0])
+    closed = closed_logit(gate.estimator)
+    set_logits(gate, [4.0, closed, closed, 4.0])
     before, logits = _mask(gate, training=False), array(gate.logits())
     gate.set_keep(KEEP)
     gate.set_keep(None)
@@ -115,16 +124,18 @@ def test_gate_with_min_keep_0_may_close_altogether() -> None:
     assert not gate.keep.any()
 
 
-@every_estimator
+@every_independent
 def test_gate_never_loses_its_last_unit_by_its_logits(key: str) -> None:
     gate = _gate(estimator=make_estimator(key))
-    set_logits(gate, [-4.6, -4.5, -4.3, -4.4])
+    closed = closed_logit(gate.estimator)
+    set_logits(gate, closed + np.array([0.0, 0.01, 0.03, 0.02]))
     assert gate.keep.tolist() == [False, False, True, False]
-    assert _mask(gate, training=False).tolist() == [0.0, 0.0, 1.0, 0.0]
-    set_logits(gate, -4.6)
+    one = array(gate.estimator.scale(gate.logits()))
+    assert np.array_equal(_mask(gate, training=False), one * gate.keep)
+    set_logits(gate, closed)
     assert gate.keep.sum() == 1
     # With any other unit open nothing is forced.
-    set_logits(gate, [-4.6, -4.6, -4.6, 4.6])
+    set_logits(gate, [closed, closed, closed, 4.6])
     assert gate.keep.tolist() == [False, False, False, True]
 
 

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_diffmask import Gate, regularizers
+from keras_diffmask import Gate, estimators, regularizers
 from keras_diffmask.errors import InvalidArgumentError
+from tests.reference import top_k
 from tests.reference.gradients import autodiff
 
 PROBABILITY = np.array([0.0, 0.25, 1.0, 0.7], dtype="float32")
@@ -43,6 +44,31 @@ def test_l0_raises_for_a_strength_that_is_negative_or_not_finite(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match="finite number >= 0; received"):
         regularizers.L0(strength)
+
+
+@pytest.mark.parametrize("tiles", [1, 2])
+def test_entropy_is_that_of_the_rows_that_compete(tiles: int) -> None:
+    """Along the sampling axis of the final layout, whichever axes that is."""
+    estimator = estimators.TopK(3, tiles=tiles, start="random")
+    penalty = regularizers.Entropy(0.5)
+    gate = Gate((3, 2, 4, 5), estimator, regularizer=penalty, min_keep=0)
+    gate.build()
+    logits = keras.ops.convert_to_numpy(gate.logits())
+    parts = np.split(logits, tiles, axis=2)
+    rows = np.stack([part[..., unit].ravel() for part in parts for unit in range(5)])
+    (loss,) = gate.losses
+    np.testing.assert_allclose(float(loss), 0.5 * top_k.entropy(rows).sum(), rtol=1e-5)
+    gate.raw_logits.assign(np.zeros_like(logits))
+    expected = 0.5 * tiles * 5 * np.log(24 // tiles)
+    np.testing.assert_allclose(float(gate.losses[0]), expected, rtol=1e-5)
+
+
+def test_entropy_raises_for_an_estimator_whose_gates_do_not_compete() -> None:
+    with pytest.raises(
+        InvalidArgumentError,
+        match="Entropy is a penalty for in gate 'fork': TopK; received HardConcrete",
+    ):
+        Gate(4, "hard_concrete", regularizer="entropy", name="fork")
 
 
 @pytest.mark.parametrize("name", regularizers.ALL_OBJECTS)

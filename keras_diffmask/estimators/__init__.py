@@ -4,15 +4,19 @@ from typing import Any
 
 from keras_diffmask import lookup
 from keras_diffmask.estimators.estimator import Estimator as Estimator
+from keras_diffmask.estimators.gumbel_sigmoid import GumbelSigmoid as GumbelSigmoid
 from keras_diffmask.estimators.hard_concrete import HardConcrete as HardConcrete
 from keras_diffmask.estimators.straight_through import (
     StraightThrough as StraightThrough,
 )
+from keras_diffmask.estimators.top_k import TopK as TopK
 
 #: Every estimator by the name users write. A new one adds one line here.
 ALL_OBJECTS: dict[str, type[Estimator]] = {
     "straight_through": StraightThrough,
     "hard_concrete": HardConcrete,
+    "gumbel_sigmoid": GumbelSigmoid,
+    "top_k": TopK,
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras_diffmask import rebuild
 from keras_diffmask.budget import Budget, BudgetController, Limit, check_reachable
 from keras_diffmask.costs import NAMES, gated_cost
+from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.gate import Gate
 from keras_diffmask.graph import ChannelGraph
 from keras_diffmask.keras_internals import Call
@@ -60,6 +61,7 @@ class ChannelMasker:
             selection.estimator_of(writer.layer for writer in item.writers)
             for item in self.placement.groups
         ]
+        self._refuse_fixed_counts()
         # Per gate, the inference gate at the start.
         self.starts = np.array([initial_gate(one) for one in self.estimators])
         self._refuse_what_no_weight_can_hold()
@@ -112,6 +114,27 @@ class ChannelMasker:
                 ids = self.placement.output_sites.get(id(tensor))
                 if ids is not None and np.any(self._starts_of(ids) != 1.0):
                     raise below_one(step.layer, self._starts_of(ids).min())
+
+    def _refuse_fixed_counts(self) -> None:
+        """A count that is given cannot be made to fit something else."""
+        for estimator in self.estimators:
+            name = type(estimator).__name__
+            if not estimator.has_fixed_count:
+                continue
+            if self.budget is not None:
+                raise BudgetError(
+                    "an estimator that finds out how many units stay, for a budget",
+                    f"{name}, which keeps exactly k of n and so is its own budget",
+                    "Choose k and drop the budget, or pass 'hard_concrete'.",
+                )
+            if self.settings.multiple > 1:
+                raise InvalidArgumentError(
+                    "an estimator that finds out how many units stay, for a "
+                    "channel_multiple",
+                    f"{name}, which keeps exactly k of n, and channel_multiple="
+                    f"{self.settings.multiple}",
+                    "Choose k as that multiple and drop channel_multiple.",
+                )
 
     def _starts_of(self, ids: np.ndarray) -> np.ndarray:
         """The inference gate of these ids at the start."""

@@ -32,7 +32,8 @@ def mask_model(
 
     The copy starts at the function of the original: the inference gate of
     every estimator begins at 1, and where `initial_keep` puts it below, its
-    inverse is multiplied into the weights. Channels that an Add ties share
+    inverse is multiplied into the weights. Only `TopK`, which keeps k of n
+    from the first step on, starts elsewhere. Channels that an Add ties share
     one gate. Masks go where they are cheapest and still leave an exact 0: on
     gamma and beta of the BatchNormalization that follows, else on kernel and
     bias, else behind an activation that is not 0 at 0.
@@ -71,7 +72,8 @@ def mask_model(
             holds NaN, or has nothing to mask.
         InvalidArgumentError: unknown estimator or granularity, or a layer that
             the model does not have.
-        BudgetError: the budget cannot be reached on this model.
+        BudgetError: the budget cannot be reached on this model, or the
+            estimator keeps a given number of units.
 
     Example:
 

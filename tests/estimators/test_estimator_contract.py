@@ -9,10 +9,20 @@ import pytest
 
 from keras_diffmask import estimators
 from keras_diffmask.errors import InvalidArgumentError
-from tests.laws.masked_cases import ESTIMATORS, make_estimator
+from tests.laws.masked_cases import (
+    ESTIMATORS,
+    INDEPENDENT_ESTIMATORS,
+    closed_logit,
+    make_estimator,
+)
 from tests.reference.gradients import autodiff
 
 every_estimator = pytest.mark.parametrize("key", ESTIMATORS)
+every_independent = pytest.mark.parametrize("key", INDEPENDENT_ESTIMATORS)
+#: Those with a probability to start at; others have a start of their own.
+WITH_INITIAL_KEEP = [
+    key for key in ESTIMATORS if "initial_keep" in make_estimator(key).get_config()
+]
 EPSILON = 1e-6
 
 
@@ -23,7 +33,8 @@ def _sample(estimator: Any, logits: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def _grid(estimator: Any) -> np.ndarray:
-    return np.linspace(*estimator.logit_range, 41).astype("float32")
+    low, high = closed_logit(estimator), estimator.logit_range[1]
+    return np.linspace(low, high, 41).astype("float32")
 
 
 @every_estimator
@@ -32,10 +43,12 @@ def test_estimator_starts_inside_its_range_with_the_gate_exactly_open(key: str) 
     start = np.float32(estimator.initial_logit())
     low, high = estimator.logit_range
     assert low < start < high
-    assert float(estimator.decide(start)) == 1.0
+    assert estimator.initial_gate() == 1.0
+    if key in INDEPENDENT_ESTIMATORS:
+        assert float(estimator.decide(start)) == 1.0
 
 
-@every_estimator
+@every_independent
 def test_estimator_decision_is_in_range_monotone_and_reaches_both_ends(
     key: str,
 ) -> None:
@@ -55,31 +68,55 @@ def test_estimator_sample_keeps_shape_dtype_and_range(key: str) -> None:
     assert mask.min() >= 0.0 and mask.max() <= 1.0
 
 
-@every_estimator
+@every_independent
 @pytest.mark.parametrize("place", [0.1, 0.35, 0.5, 0.6, 0.9])
-def test_estimator_keep_probability_is_the_frequency_of_nonzero_samples(
+def test_estimator_keep_probability_is_the_frequency_of_open_samples(
     key: str, place: float
 ) -> None:
     estimator, count = make_estimator(key), 40_000
-    low, high = estimator.logit_range
+    low, high = closed_logit(estimator), estimator.logit_range[1]
     logit = np.float32(low + place * (high - low) + 0.05)
     p = float(estimator.keep_probability(keras.ops.convert_to_tensor(logit)))
-    observed = np.mean(_sample(estimator, np.full(count, logit)) != 0.0)
+    sampled = _sample(estimator, np.full(count, logit))
+    observed = np.mean(np.abs(sampled) > estimator.open_above)
     assert abs(observed - p) <= 4.0 * np.sqrt(p * (1.0 - p) / count) + EPSILON
 
 
-@every_estimator
+@every_independent
 def test_estimator_penalty_closes_gates_everywhere_in_range(key: str) -> None:
     estimator = make_estimator(key)
     slope = autodiff(estimator.keep_probability, _grid(estimator))
     assert np.all(slope > 0.0)
 
 
-@every_estimator
+@every_independent
 def test_estimator_task_gradient_reaches_the_logits(key: str) -> None:
     estimator, seed = make_estimator(key), keras.random.SeedGenerator(3)
     slope = autodiff(lambda a: estimator.sample(a, seed), np.full(200, 0.3))
     assert np.all(np.isfinite(slope)) and np.mean(slope > 0.0) > 0.1
+
+
+@pytest.mark.parametrize("key", sorted(set(ESTIMATORS) - set(INDEPENDENT_ESTIMATORS)))
+def test_estimator_with_a_fixed_count_has_it_in_every_mask_and_nothing_to_penalize(
+    key: str,
+) -> None:
+    estimator = make_estimator(key)
+    logits = np.random.default_rng(0).normal(size=(6, 17)).astype("float32")
+    counts = [
+        np.asarray(mask).sum(axis=-1)
+        for mask in (
+            *(_sample(estimator, logits, seed) for seed in range(3)),
+            estimator.decide(logits),
+            estimator.keep_probability(keras.ops.convert_to_tensor(logits)),
+        )
+    ]
+    assert len(np.unique(counts)) == 1
+    slope = autodiff(estimator.keep_probability, logits)
+    np.testing.assert_allclose(slope, 0.0, atol=1e-6)
+    seed, weights = keras.random.SeedGenerator(3), np.resize([1.0, -2.0, 0.5], 17)
+    pull = weights.astype("float32")
+    slope = autodiff(lambda a: pull * estimator.sample(a, seed), logits)
+    assert np.all(np.isfinite(slope)) and np.mean(slope != 0.0) > 0.9
 
 
 @every_estimator
@@ -113,7 +150,8 @@ def test_estimator_stays_float32_under_mixed_precision(key: str) -> None:
 
 @every_estimator
 def test_estimator_survives_config_json_and_serialization(key: str) -> None:
-    estimator = make_estimator(key, initial_keep=0.875)
+    more = {"initial_keep": 0.875} if key in WITH_INITIAL_KEEP else {}
+    estimator = make_estimator(key, **more)
     config = json.loads(json.dumps(estimator.get_config()))
     rebuilt = type(estimator).from_config(config)
     serialized = json.loads(json.dumps(keras.saving.serialize_keras_object(estimator)))
@@ -142,7 +180,7 @@ def test_estimators_get_raises_with_the_valid_names(identifier: Any) -> None:
     assert repr(identifier) in str(caught.value)
 
 
-@every_estimator
+@pytest.mark.parametrize("key", WITH_INITIAL_KEEP)
 @pytest.mark.parametrize("initial_keep", [0.0, 1.0, -0.1, 1.5, float("nan")])
 def test_estimator_raises_for_initial_keep_outside_of_its_range(
     key: str, initial_keep: float
@@ -154,8 +192,8 @@ def test_estimator_raises_for_initial_keep_outside_of_its_range(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"temperature": 0.0}, r"Expected temperature > 0; received temperature=0\.0"),
-        ({"temperature": float("nan")}, "Expected temperature > 0"),
+        ({"temperature": 0.0}, r"temperature .* number > 0; received temperature=0\.0"),
+        ({"temperature": float("nan")}, "Expected temperature to be a finite number"),
         ({"stretch_low": 0.0}, r"Expected stretch_low < 0; received stretch_low=0\.0"),
         ({"stretch_high": 1.0}, "Expected stretch_high > 1"),
         ({"inference_rule": "mode"}, "one of mean, median; received .*'mode'"),

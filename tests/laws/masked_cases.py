@@ -19,6 +19,7 @@ from tests.laws.masked_examples import EXAMPLES, Example
 ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "straight_through": ({}, {"bernoulli": True}),
     "hard_concrete": ({}, {"inference_rule": "median"}),
+    "gumbel_sigmoid": ({}, {"hard": False}),
 }
 
 
@@ -38,6 +39,22 @@ ESTIMATORS = {
 TRAINED_ESTIMATORS = [
     key for key, (_, more) in ESTIMATORS.items() if "inference_rule" not in more
 ]
+
+#: Those whose gates open one by one, and are all open at the start.
+INDEPENDENT_ESTIMATORS = [
+    key
+    for key, (name, _) in ESTIMATORS.items()
+    if not estimators.ALL_OBJECTS[name].has_fixed_count
+]
+
+#: Logits that close a gate, where the lowest of the range do not.
+CLOSED_LOGITS = {"DifferentiableMask": 0.01}
+
+
+def closed_logit(estimator: estimators.Estimator) -> float:
+    """A logit at which inference closes a gate."""
+    low = estimator.logit_range[0]
+    return CLOSED_LOGITS.get(type(estimator).__name__, low)
 
 
 def make_estimator(key: str, **more: Any) -> estimators.Estimator:
@@ -224,6 +241,9 @@ def set_logits(gate: Gate, logits: Any) -> None:
 def random_keep(gate: Gate, seed: int = 0) -> np.ndarray:
     """Some open, some closed, whatever the seed and however few they are."""
     rng = np.random.default_rng(seed)
+    if gate.estimator.has_fixed_count:
+        rows = gate._in_rows(rng.normal(size=gate.mask_shape).astype("float32"))
+        return array(gate._in_shape(gate.estimator.decide(rows))) > 0.5
     keep = np.arange(gate.units) % 2 == 0
     return rng.permutation(keep).reshape(gate.mask_shape)
 

@@ -14,7 +14,7 @@ from keras_diffmask.inline import inlined
 from keras_diffmask.masking.masked_model import controller_of
 from tests.laws import alive
 from tests.laws.alive import CHOSEN, MODELS
-from tests.laws.masked_cases import ESTIMATORS, make_estimator
+from tests.laws.masked_cases import INDEPENDENT_ESTIMATORS, make_estimator
 from tests.laws.zoo import Entry
 
 every_model = pytest.mark.parametrize("entry", CHOSEN, ids=str)
@@ -41,7 +41,7 @@ def test_masked_model_starts_as_the_original(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("granularity", ["channel", "weight"])
-@pytest.mark.parametrize("key", ESTIMATORS)
+@pytest.mark.parametrize("key", INDEPENDENT_ESTIMATORS)
 def test_every_estimator_starts_as_the_original(key: str, granularity: str) -> None:
     entry = MODELS["cnn_with_bias"]
     original, x = alive.pair(entry.name)[0], entry.inputs()

@@ -9,8 +9,8 @@ import pytest
 from keras_diffmask import layers
 from tests.laws.masked_cases import (
     CASES,
-    ESTIMATORS,
     FIRST_CASES,
+    INDEPENDENT_ESTIMATORS,
     Case,
     array,
     branches,
@@ -65,7 +65,7 @@ def test_open_by_hand_is_bit_exact(case: Case, dtype: str) -> None:
     assert np.std(array(ours)) > 1e-3
 
 
-@pytest.mark.parametrize("key", ESTIMATORS)
+@pytest.mark.parametrize("key", INDEPENDENT_ESTIMATORS)
 @pytest.mark.parametrize("case", FIRST_CASES, ids=str)
 def test_fresh_gates_at_inference_are_bit_exact(case: Case, key: str) -> None:
     plain, masked, x = _twins(case, make_estimator(key))

@@ -14,6 +14,7 @@ from tests.laws.masked_cases import (
     UNIT_CASES,
     Case,
     array,
+    closed_logit,
     copy_weights,
     gates,
     make_estimator,
@@ -60,7 +61,9 @@ def test_unit_closed_by_hand_is_exactly_zero(case: Case, training: bool) -> None
 def test_unit_closed_by_its_logit_is_exactly_zero(case: Case, key: str) -> None:
     layer, x = _built(case, make_estimator(key))
     keep = random_keep(output_gate(layer))
-    set_logits(output_gate(layer), np.where(keep, 4.5, -4.5))
+    set_logits(
+        output_gate(layer), np.where(keep, 4.5, closed_logit(make_estimator(key)))
+    )
     assert np.array_equal(output_gate(layer).keep, keep)
     _assert_exactly_closed(case, run(layer, x), keep)
 
