@@ -159,11 +159,6 @@ def _entropy(p: Any, log_p: Any) -> Any:
     return -ops.sum(p * log_p, axis=-1)
 
 
-def row_logits(gate: Gate) -> Any:
-    """The logits of a gate that has rows, `(rows, n)`."""
-    return gate.rows.split(gate.logits())
-
-
 def _rows_of(source: Any) -> Iterator[Any]:
     if not isinstance(source, keras.layers.Layer):
         logits = ops.convert_to_tensor(source, dtype="float32")
@@ -183,4 +178,4 @@ def _rows_of(source: Any) -> Iterator[Any]:
             f"{source.name!r} ({type(source).__name__}), which has none",
             "Pass a layer masked with estimator='top_k', or logits of your own.",
         )
-    yield from map(row_logits, with_rows)
+    yield from (gate.competing_logits() for gate in with_rows)

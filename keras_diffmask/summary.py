@@ -10,7 +10,7 @@ from keras_diffmask.graph import Proof, prove, trace
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
 from keras_diffmask.masking.masked_model import controller_of, ordered_gates
-from keras_diffmask.metrics import confidence, diversity, row_logits
+from keras_diffmask.metrics import confidence, diversity
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,8 @@ def _gate_rows(model: keras.Model) -> tuple[GateRow, ...]:
             name=gate.name,
             kept=int(gate.keep.sum()),
             total=gate.units,
-            confidence=float(confidence(row_logits(gate))),
-            diversity=float(diversity(row_logits(gate))),
+            confidence=float(confidence(gate.competing_logits())),
+            diversity=float(diversity(gate.competing_logits())),
         )
         for gate in with_rows
     )

@@ -10,6 +10,7 @@ from keras import ops
 
 import keras_diffmask as kd
 from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.estimators import TopK
 from tests.reference import row_metrics as oracle
 
 BOTH = (
@@ -18,27 +19,9 @@ BOTH = (
 )
 
 
-class Columns:
-    """Rows along the last axis of a mask: its columns compete."""
-
-    def split(self, tensor):
-        return ops.transpose(tensor)
-
-    def join(self, rows):
-        return ops.transpose(rows)
-
-
-@keras.saving.register_keras_serializable("tests_metrics")
-class Competing(kd.estimators.StraightThrough):
-    """An estimator that has rows."""
-
-    def rows(self, mask_shape, unit_axes):
-        return Columns()
-
-
 def masked(units, inputs=6, estimator=None):
     layer = kd.layers.MaskedDense(
-        units, estimator=estimator or Competing(), granularity="weight"
+        units, estimator=estimator or TopK(k=2), granularity="weight"
     )
     layer.build((None, inputs))
     return layer
@@ -135,13 +118,12 @@ def test_summary_of_gates_with_rows():
     model = keras.Sequential([keras.Input((6,)), layer, head])
     summary = kd.summary(model, verbose=False)
     (row,) = summary.gates
-    kept = int(layer.gate.keep.sum())
-    assert (row.name, row.kept, row.total) == (layer.gate.name, kept, 18)
+    assert (row.name, row.kept, row.total) == (layer.gate.name, 2 * 3, 18)
     assert math.isclose(row.confidence, oracle.confidence(logits), abs_tol=1e-5)
     assert math.isclose(row.diversity, oracle.diversity(logits), abs_tol=1e-5)
     assert json.loads(json.dumps(summary.to_dict()))["gates"][0]["total"] == 18
     line = str(summary).splitlines()[-1]
-    assert line.startswith(f"{row.name}: keeps {kept} / 18, confidence 0.")
+    assert line.startswith(f"{row.name}: keeps 6 / 18, confidence 0.")
     without = keras.Sequential([keras.Input((3,)), head])
     without = kd.summary(without, verbose=False)
     assert without.gates == () and "confidence" not in str(without)

@@ -86,3 +86,73 @@ def test_models_that_do_not_fit(model):
         packed.unpack(other)
     with pytest.raises(UnsupportedModelError):
         export.pack(keras.Sequential([keras.layers.Dense(2)]))
+
+
+# Layer, granularity, TopK's arguments, and what a row of the gate is.
+TOP_K = {
+    "inputs": ("dense", "weight", {"k": 5}, "5 of 24"),
+    "tiles": ("dense", "weight", {"k": 2, "tiles": 3}, "2 of 8"),
+    "tiles of one input": ("dense", "weight", {"k": 1, "tiles": 24}, "1 of 1"),
+    "patches": ("conv", "weight", {"k": 7}, "7 of 72"),
+    "tiled patches": ("conv", "weight", {"k": 3, "tiles": 4}, "3 of 18"),
+    "positions": ("conv", "weight", {"k": 2, "axes": (0, 1)}, "2 of 9"),
+    "filters": ("conv", "weight", {"k": 1, "axes": (-1,)}, "1 of 6"),
+    "kernels": ("conv", "kernel", {"k": 3}, "3 of 8"),
+    "tiled kernels": ("conv", "kernel", {"k": 1, "tiles": 2}, "1 of 4"),
+    "transposed": ("up", "weight", {"k": 6}, "6 of 32"),
+    "transposed kernels": ("up", "kernel", {"k": 3}, "3 of 8"),
+}
+
+
+def top_k_layer(kind, granularity, arguments):
+    estimator = kd.estimators.TopK(**arguments)
+    settings = {"estimator": estimator, "granularity": granularity, "name": kind}
+    if kind == "dense":
+        shape, layer = (24,), kd.layers.MaskedDense(6, **settings)
+    elif kind == "conv":
+        shape, layer = (5, 5, 8), kd.layers.MaskedConv2D(6, 3, **settings)
+    else:
+        shape, layer = (5, 5, 8), kd.layers.MaskedConv2DTranspose(6, 2, **settings)
+    return shape, layer
+
+
+@pytest.mark.parametrize("case", TOP_K, ids=TOP_K)
+def test_the_rows_of_a_top_k(case, tmp_path):
+    kind, granularity, arguments, k_of_n = TOP_K[case]
+    keras.utils.set_random_seed(1)
+    shape, layer = top_k_layer(kind, granularity, arguments)
+    model = keras.Sequential([keras.Input(shape), layer])
+    keep = np.broadcast_to(layer.gate.keep, layer.kernel.shape)
+    kernel = np.random.default_rng(2).normal(size=keep.shape).astype("float32")
+    # Some that are kept are 0, and the sign of a 0 is a bit as well.
+    kept = np.argwhere(keep)
+    kernel[tuple(kept[0])], kernel[tuple(kept[1])] = 0.0, -0.0
+    layer.kernel.assign(kernel)
+    packed = export.Packed.load(export.pack(model).save(tmp_path / "a.packed"))
+    tensor = packed.tensors[0]
+    assert f"{tensor.kept} of {tensor.layout.length}" == k_of_n
+    expected = np.where(keep, kernel, np.float32(0))
+    assert packed.arrays()[tensor.name].tobytes() == expected.tobytes()
+    if tensor.is_packed:
+        # Places of kept weights are stored, whatever their values are.
+        marked = np.ones_like(tensor.values)
+        stored = type(tensor)(
+            tensor.name, tensor.shape, tensor.layout, tensor.kept, marked, tensor.places
+        )
+        np.testing.assert_array_equal(stored.array() != 0, keep)
+        rows = layer.gate.rows.count
+        assert tensor.values.shape[:2] == (rows, tensor.kept)
+    else:
+        assert case == "tiles of one input"
+
+
+def test_a_top_k_with_everything_open_stays_dense():
+    shape, layer = top_k_layer("dense", "weight", {"k": 5})
+    model = keras.Sequential([keras.Input(shape), layer])
+    layer.gate.set_keep(np.ones((24, 6), bool))
+    packed = export.pack(model)
+    assert [one.name for one in packed.left_dense] == ["dense/kernel"]
+    assert (
+        packed.arrays()["dense/kernel"].tobytes()
+        == keras.ops.convert_to_numpy(layer.kernel).tobytes()
+    )
