@@ -1,4 +1,4 @@
-"""Leaving Keras: plan, strip, convert to .tflite, benchmark."""
+"""Leaving Keras: plan, strip, pack, convert to .tflite, benchmark."""
 
 if __name__ == "export":
     # From the repository root `import export` would load a second copy of
@@ -15,13 +15,16 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.export.benchmarking import benchmark
     from keras_diffmask.export.emit import to_tflite
     from keras_diffmask.export.model_io import load_model, save_model
+    from keras_diffmask.export.packing import Packed, pack
     from keras_diffmask.export.surgery import Plan, plan, recalibrate, strip
 
 __all__ = [
     "Artifact",
+    "Packed",
     "Plan",
     "benchmark",
     "load_model",
+    "pack",
     "plan",
     "recalibrate",
     "save_model",

@@ -20,6 +20,7 @@ if not IS_COMMAND_LINE:
     from keras_diffmask import errors as errors
     from keras_diffmask import estimators as estimators
     from keras_diffmask import layers as layers
+    from keras_diffmask import metrics as metrics
     from keras_diffmask import regularizers as regularizers
     from keras_diffmask import schedules as schedules
     from keras_diffmask.budget import Budget as Budget

@@ -124,6 +124,11 @@ class Gate(GateLogits):
         """How many mask elements there are."""
         return math.prod(self.mask_shape)
 
+    @property
+    def rows(self) -> Any:
+        """Which elements compete with each other: a `Rows`, or None."""
+        return self._rows
+
     def build(self, input_shape: Any = None) -> None:
         scheduled = (self.estimator, self.regularizer)
         self.build_logits(

@@ -7,8 +7,10 @@ import keras
 from keras import ops
 
 from keras_diffmask.graph import Proof, prove, trace
+from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
 from keras_diffmask.masking.masked_model import controller_of, ordered_gates
+from keras_diffmask.metrics import confidence, diversity
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,32 @@ class BudgetRow:
 
 
 @dataclass(frozen=True)
+class GateRow:
+    """One gate whose elements compete in rows, as those of a `TopK` do.
+
+    Attributes:
+        name: the gate's name.
+        kept: elements that are open at inference.
+        total: elements that it has.
+        confidence: how sure its rows are, 0 to 1 (`metrics.MaskConfidence`).
+        diversity: how much they differ, 0 to 1 (`metrics.MaskDiversity`).
+    """
+
+    name: str
+    kept: int
+    total: int
+    confidence: float
+    diversity: float
+
+
+@dataclass(frozen=True)
 class Summary:
     """What `summary` returns; `str` of it is the table."""
 
     model: str
     layers: tuple[LayerRow, ...]
     budgets: tuple[BudgetRow, ...]
+    gates: tuple[GateRow, ...] = ()
 
     def total(self, what: str) -> tuple[int, int]:
         """The sum of a column over all layers, (after, before)."""
@@ -83,6 +105,11 @@ class Summary:
             f"{row.expected:.1%}, budget {row.budget:.1%}"
             for row in self.budgets
         ]
+        lines += [
+            f"{row.name}: keeps {row.kept:,} / {row.total:,}, confidence "
+            f"{row.confidence:.3f}, diversity {row.diversity:.3f}"
+            for row in self.gates
+        ]
         return "\n".join(lines)
 
     def _totals(self) -> tuple[str, ...]:
@@ -95,6 +122,8 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
 
     The figures are those of the model that `export.strip` would return now:
     kept / total output units, and weights, multiply-accumulates and bytes.
+    Gates whose elements compete in rows (`TopK`) each add a line: how sure the
+    rows are of what they select, and how much they differ.
 
     Args:
         model: a Sequential or Functional model, masked or not.
@@ -115,7 +144,9 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
     (8, 8)
     """
     proof = prove(trace(bake(model)))
-    result = Summary(model.name, _layer_rows(proof), _budget_rows(model))
+    result = Summary(
+        model.name, _layer_rows(proof), _budget_rows(model), _gate_rows(model)
+    )
     if verbose:
         print(result)
     return result
@@ -161,6 +192,20 @@ def _budget_rows(model: keras.Model) -> tuple[BudgetRow, ...]:
                 controller.as_limits(), controller.limits, strict=True
             )
         )
+    )
+
+
+def _gate_rows(model: keras.Model) -> tuple[GateRow, ...]:
+    with_rows = [gate for gate in gates(model) if gate.rows is not None]
+    return tuple(
+        GateRow(
+            name=gate.name,
+            kept=int(gate.keep.sum()),
+            total=gate.units,
+            confidence=float(confidence(gate.competing_logits())),
+            diversity=float(diversity(gate.competing_logits())),
+        )
+        for gate in with_rows
     )
 
 

@@ -71,6 +71,45 @@ def two_lstm(
     return keras.Model(inputs, keras.layers.Dense(classes)(x), name="two_lstm")
 
 
+def lenet_300_100(inputs: int = 784, classes: int = 10) -> keras.Model:
+    """Dense layers of 300 and 100 units, as pruning papers train them on MNIST.
+
+    Args:
+        inputs: values per example.
+        classes: number of outputs; they are logits.
+
+    Returns:
+        A Functional model of stock layers, not compiled.
+
+    Example:
+        >>> lenet_300_100().count_params()
+        266610
+    """
+    x = first = keras.Input((inputs,))
+    for units in (300, 100):
+        x = keras.layers.Dense(units, activation="relu")(x)
+    return keras.Model(first, keras.layers.Dense(classes)(x), name="lenet_300_100")
+
+
+def dense_layer(inputs: int = 784, units: int = 300) -> keras.Model:
+    """One Dense layer.
+
+    Args:
+        inputs: values per example.
+        units: its outputs, which are logits.
+
+    Returns:
+        A Functional model of stock layers, not compiled.
+
+    Example:
+        >>> dense_layer().count_params()
+        235500
+    """
+    first = keras.Input((inputs,))
+    outputs = keras.layers.Dense(units, name="dense")(first)
+    return keras.Model(first, outputs, name=f"dense_{inputs}x{units}")
+
+
 def conv_chain(layers: int, width: int = 8) -> keras.Model:
     """Residual blocks of two 3x3 convolutions on 8x8 images, all equally wide.
 

@@ -41,7 +41,7 @@ class StepResult:
     steps_per_round: int
 
 
-class _Steps:
+class Steps:
     """A block of training steps on one batch that stays on the device."""
 
     def __init__(self, model: keras.Model, x: Any, y: Any, steps: int) -> None:
@@ -98,7 +98,7 @@ def training_step_ratio(
         InvalidArgumentError: a model is not compiled, or a count is out of
             range.
     """
-    _check(rounds, steps_per_round, warmup)
+    check_counts(rounds, steps_per_round, warmup)
     batch = (keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y))
     runners = {}
     for name, model in (("plain", plain), ("masked", masked)):
@@ -108,13 +108,13 @@ def training_step_ratio(
                 f"{name}={type(model).__name__} that is not",
                 "Call compile(optimizer, loss) on it first.",
             )
-        runners[name] = _Steps(model, *batch, steps=steps_per_round // 2)
+        runners[name] = Steps(model, *batch, steps=steps_per_round // 2)
     for _ in range(warmup):
         for runner in runners.values():
             runner.step()
     once = dict.fromkeys(runners, 1)
     turns = interleaved(runners, 2 * rounds, once, clock, progress, settle=0)
-    per_step = {name: _per_round(t, steps_per_round) for name, t in turns.items()}
+    per_step = {name: per_round(t, steps_per_round) for name, t in turns.items()}
     return StepResult(
         plain_ms=float(np.median(per_step["plain"])),
         masked_ms=float(np.median(per_step["masked"])),
@@ -125,7 +125,12 @@ def training_step_ratio(
     )
 
 
-def _check(rounds: int, steps_per_round: int, warmup: int) -> None:
+def check_counts(rounds: int, steps_per_round: int, warmup: int) -> None:
+    """Refuse counts that make no measurement.
+
+    Raises:
+        InvalidArgumentError: one is out of range.
+    """
     for name, value in (("rounds", rounds), ("warmup", warmup)):
         if value < 1:
             raise InvalidArgumentError(
@@ -139,7 +144,7 @@ def _check(rounds: int, steps_per_round: int, warmup: int) -> None:
         )
 
 
-def _per_round(turns: list[list[int]], steps: int) -> tuple[float, ...]:
+def per_round(turns: list[list[int]], steps: int) -> tuple[float, ...]:
     """Milliseconds per step of each round, from its two turns of one block."""
     blocks = [block[0] / 1e6 for block in turns]
     return tuple((blocks[i] + blocks[i + 1]) / steps for i in range(0, len(blocks), 2))

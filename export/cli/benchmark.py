@@ -17,11 +17,13 @@ HELP = (
 EXAMPLE = (
     "keras-diffmask benchmark dense.tflite pruned.tflite --per-op\n"
     "  keras-diffmask benchmark --training-step resnet8\n"
+    "  keras-diffmask benchmark --training-step estimators --estimators top_k\n"
     "  keras-diffmask benchmark --surgery"
 )
 # name -> the most that masks may cost, masked over plain.
 LIMITS = {"resnet8": 1.05, "lstm": 1.10}
-ROUNDS = {"inference": 40, "training": 150, "surgery": 3}
+ESTIMATORS = "estimators"
+ROUNDS = {"inference": 40, "training": 150, ESTIMATORS: 100, "surgery": 3}
 LAYERS = (16, 32, 64, 128, 256, 512)
 
 
@@ -29,8 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("files", nargs="*", help=".tflite files; the first is the base")
     parser.add_argument(
-        "--training-step", choices=tuple(LIMITS),
-        help="time a training step of this network, masked over plain, instead",
+        "--training-step", choices=(*LIMITS, ESTIMATORS),
+        help="time a training step of this network, masked over plain, instead; "
+        "estimators: of several networks under every estimator",
+    )  # fmt: skip
+    parser.add_argument(
+        "--estimators", nargs="+", metavar="NAME",
+        help="only these, with --training-step estimators; default: all",
     )  # fmt: skip
     parser.add_argument(
         "--surgery", action="store_true",
@@ -45,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rounds", type=int,
-        help="turns through all models; default: 40, training steps 150, surgery 3",
+        help="turns through all models; default: 40, training steps 150 (estimators "
+        "100), surgery 3",
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=float, default=1.0,
@@ -71,7 +79,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         )
     if arguments.output is not None:
         check_output(arguments.output, ".json", *arguments.files)
-    if arguments.training_step:
+    if arguments.training_step == ESTIMATORS:
+        _estimators(arguments, console)
+    elif arguments.training_step:
         _training_step(arguments, console)
     elif arguments.surgery:
         _surgery(arguments, console)
@@ -140,6 +150,25 @@ def _training_step(arguments: argparse.Namespace, console: Console) -> None:
             f"{result.ratio} (limit {LIMITS[name]:.2f})"
         ),
     )
+
+
+def _estimators(arguments: argparse.Namespace, console: Console) -> None:
+    rounds = ROUNDS[ESTIMATORS] if arguments.rounds is None else arguments.rounds
+    # Four networks, and two turns to a round.
+    with console.phase("training steps", max(8 * rounds, 1)) as advance:
+        start_keras()
+        from keras_diffmask.export.benchmarking.estimator_steps import estimator_steps
+
+        result = estimator_steps(
+            arguments.estimators,
+            rounds=rounds,
+            batch=arguments.batch,
+            progress=lambda done, total: advance(f"turn {done} of {total}"),
+        )
+    facts = dataclasses.asdict(result)
+    if arguments.output is not None:
+        _write_json(arguments.output, facts)
+    console.result(facts, result.table)
 
 
 def _step_ratio(name: str, batch: int, rounds: int, advance: Any) -> Any:

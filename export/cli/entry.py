@@ -18,6 +18,7 @@ COMMANDS = (
     models.SUMMARY,
     models.PLAN,
     models.STRIP,
+    models.PACK,
     convert,
     benchmark,
     compare,
@@ -28,7 +29,7 @@ Pruning with differentiable masks for Keras 3, down to int8 on the device.
 A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan`,
 made smaller with `strip`, written for the device with `convert`, and timed with
 `benchmark`. `demo` does all of it on real data, `compare` trains every estimator
-side by side.
+side by side. `pack` writes rows of k of n weights for kernels of your own.
 """
 
 

@@ -1,4 +1,4 @@
-"""`summary`, `plan` and `strip`: three commands on one `.keras` file."""
+"""`summary`, `plan`, `strip` and `pack`: four commands on one `.keras` file."""
 
 import argparse
 import types
@@ -61,6 +61,29 @@ def _strip(arguments: argparse.Namespace, console: Console) -> None:
     )
 
 
+def _pack_arguments(parser: argparse.ArgumentParser) -> None:
+    _model_argument(parser)
+    parser.add_argument(
+        "-o", "--output", required=True, help="the .packed file to write"
+    )
+
+
+def _pack(arguments: argparse.Namespace, console: Console) -> None:
+    output = check_output(arguments.output, ".packed", arguments.model)
+    model = read_model(arguments.model, arguments.unsafe, console)
+    from keras_diffmask.export.packing import pack
+
+    with console.phase("packing", 2) as advance:
+        packed = pack(model)
+        advance("packed")
+        packed.save(output)
+        advance("written")
+    console.result(
+        {"output": str(output), **packed.to_dict()},
+        lambda: f"{packed}\nwritten: {output}",
+    )
+
+
 def _command(
     name: str,
     text: str,
@@ -93,4 +116,12 @@ STRIP = _command(
     "keras-diffmask strip masked.keras -o slim.keras",
     _strip_arguments,
     _strip,
+)
+PACK = _command(
+    "pack",
+    "Write weights that keep k of n per row as values and indices, for kernels or "
+    "memory banks of your own.",
+    "keras-diffmask pack masked.keras -o masked.packed",
+    _pack_arguments,
+    _pack,
 )

@@ -120,11 +120,19 @@ def _own(layer: Any, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _baked(layer: Any, pairs: list[tuple[Any, Any]]) -> list[np.ndarray]:
-    masked = {id(variable): value for variable, value in pairs}
+    masked = {id(variable): _closed(variable, value) for variable, value in pairs}
     return [
-        _numpy(masked.get(id(variable), variable))
+        masked.get(id(variable), _numpy(variable))
         for variable in rebuild.weights_without_gates(layer)
     ]
+
+
+def _closed(variable: Any, value: Any) -> np.ndarray:
+    # A negative weight times a closed gate is -0.0, whose bits are not zeros: a
+    # file of weights that keeps or compresses bits would not know it as closed.
+    value = _numpy(value)
+    is_closed = (value == 0) & (_numpy(variable) != 0)
+    return np.where(is_closed, np.zeros_like(value), value)
 
 
 def _numpy(value: Any) -> np.ndarray:

@@ -34,6 +34,11 @@ BAD = {
         "strip {files}/nan.keras -o {out}/slim.keras",
         "NaN",
     ),
+    "NaN weights packed": ("pack {files}/nan.keras -o {out}/nan.packed", "NaN"),
+    "packed under a wrong suffix": (
+        "pack {files}/masked.keras -o {out}/slim.bin",
+        "Call it 'slim.packed'.",
+    ),
     "no directory to write to": (
         "strip {files}/masked.keras -o {out}/nowhere/slim.keras",
         "Expected an output file in an existing directory",

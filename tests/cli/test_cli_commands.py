@@ -13,6 +13,7 @@ import pytest
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.cli.entry import COMMANDS
+from keras_diffmask.export.packing import Packed
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,19 @@ def test_strip_writes_the_same_function(run_json, files, tmp_path):
     )
     assert (files / "masked.keras").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["slim.keras"]
+
+
+def test_pack_writes_what_can_be_read_back(run, run_json, files, tmp_path):
+    output = tmp_path / "tiny.packed"
+    status, out, _ = run("pack", files / "masked.keras", "-o", output)
+    assert status == 0 and "Stock TFLite" in out
+    report = run_json("pack", files / "masked.keras", "-o", output)
+    assert report["output"] == str(output)
+    packed = Packed.load(output)
+    assert {row["name"]: row["bytes"] for row in report["weights"]} == {
+        one.name: one.nbytes for one in packed.tensors
+    }
+    assert packed.arrays()["head/kernel"].shape == (6, 3)
 
 
 def test_convert_float32_is_the_default(converted):

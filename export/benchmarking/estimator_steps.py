@@ -1,0 +1,187 @@
+"""What each estimator costs in a training step, over plain Keras."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_diffmask import estimators, regularizers
+from keras_diffmask.errors import DiffmaskError, InvalidArgumentError
+from keras_diffmask.export.benchmarking import networks
+from keras_diffmask.export.benchmarking.estimator_result import (
+    EstimatorResult,
+    EstimatorTime,
+    LeftOut,
+)
+from keras_diffmask.export.benchmarking.interleave import Clock, Progress, interleaved
+from keras_diffmask.export.benchmarking.machine import machine
+from keras_diffmask.export.benchmarking.records import Ratio
+from keras_diffmask.export.benchmarking.training_step import (
+    Steps,
+    check_counts,
+    per_round,
+)
+from keras_diffmask.masking import mask_model
+
+_TOP_K = "top_k"
+_PLAIN = "plain"
+_WARMUP = 3
+_STEPS = 2
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """A plain network, and estimators to be timed on it in turns with it."""
+
+    make: Callable[[], keras.Model]
+    granularity: str
+    limit: float | None
+    estimators: Mapping[str, estimators.Estimator]
+
+
+def estimator_steps(
+    names: Sequence[str] | None = None,
+    rounds: int = 100,
+    batch: int = 64,
+    progress: Progress | None = None,
+    clock: Clock = time.perf_counter_ns,
+) -> EstimatorResult:
+    """Times compiled training steps with masks against plain Keras, in turns.
+
+    A ResNet-8 (32x32x3) with masks on channels and on weights, where there are
+    limits; LeNet-300-100 with masks on weights; and one Dense layer of 784x300
+    under `TopK` for some k, to show what k costs. Every estimator trains with
+    a penalty that it has: its own, else L0, unless its count is given. All
+    estimators of a network run in the same rounds as the plain network, and
+    ratios are taken within each round (see `training_step_ratio`).
+
+    Args:
+        names: estimators by name; all of them by default.
+        rounds: number of rounds, at least 1.
+        batch: examples per step, at least 1.
+        progress: called with (turns done, turns in all).
+        clock: returns nanoseconds.
+
+    Returns:
+        The times, and the pairs that do not exist or do not fit the network.
+
+    Raises:
+        InvalidArgumentError: a name is unknown, or a count out of range.
+
+    Example:
+        >>> print(estimator_steps(["hard_concrete"], rounds=20).table())
+    """
+    check_counts(rounds, _STEPS, _WARMUP)
+    if batch < 1:
+        raise InvalidArgumentError(
+            "batch of at least 1", f"batch={batch!r}", "Pass batch=64."
+        )
+    names = list(estimators.ALL_OBJECTS) if names is None else list(names)
+    chosen = {name: estimators.get(name) for name in names}
+    suites = _suites(chosen)
+    times: list[EstimatorTime] = []
+    left_out: list[LeftOut] = []
+    for done, suite in enumerate(suites):
+        report = _part(progress, done, len(suites))
+        found, missing = _measure(suite, rounds, batch, report, clock)
+        times += found
+        left_out += missing
+    return EstimatorResult(
+        times=tuple(times),
+        left_out=tuple(left_out),
+        backend=keras.backend.backend(),
+        batch=batch,
+        rounds=rounds,
+        machine=machine(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _suites(chosen: Mapping[str, estimators.Estimator]) -> list[_Suite]:
+    suites = [
+        _Suite(networks.resnet8, "channel", 1.05, chosen),
+        _Suite(networks.resnet8, "weight", 1.25, chosen),
+        _Suite(networks.lenet_300_100, "weight", None, chosen),
+    ]
+    if _TOP_K in chosen:
+        top_k: Any = estimators.ALL_OBJECTS[_TOP_K]
+        inputs = networks.dense_layer().input_shape[-1]
+        by_k = {f"top_k, k={k}": top_k(k=k) for k in (1, 4, 16, 64, inputs // 2)}
+        suites.append(_Suite(networks.dense_layer, "weight", None, by_k))
+    return suites
+
+
+def _measure(
+    suite: _Suite, rounds: int, batch: int, progress: Progress | None, clock: Clock
+) -> tuple[list[EstimatorTime], list[LeftOut]]:
+    plain = suite.make()
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(batch, *plain.input_shape[1:])).astype("float32")
+    y = generator.integers(0, plain.output_shape[-1], batch)
+    tensors = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    models = {_PLAIN: plain}
+    left_out = []
+    for name, estimator in suite.estimators.items():
+        try:
+            models[name] = _masked(plain, suite.granularity, estimator)
+        except DiffmaskError as error:
+            left_out.append(
+                LeftOut(plain.name, suite.granularity, name, error.expected)
+            )
+    runners = {}
+    for name, model in models.items():
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss)
+        runners[name] = Steps(model, *tensors, steps=_STEPS // 2)
+        for _ in range(_WARMUP):
+            runners[name].step()
+    once = dict.fromkeys(runners, 1)
+    turns = interleaved(runners, 2 * rounds, once, clock, progress, settle=0)
+    per_step = {name: per_round(blocks, _STEPS) for name, blocks in turns.items()}
+    base = per_step.pop(_PLAIN)
+    times = [
+        EstimatorTime(
+            network=plain.name,
+            granularity=suite.granularity,
+            estimator=name,
+            plain_ms=float(np.median(base)),
+            masked_ms=float(np.median(own)),
+            ratio=Ratio.of(name, _PLAIN, own, base),
+            limit=suite.limit,
+        )
+        for name, own in per_step.items()
+    ]
+    return times, left_out
+
+
+def _masked(
+    plain: keras.Model, granularity: str, estimator: estimators.Estimator
+) -> keras.Model:
+    if granularity not in estimator.granularities:
+        raise InvalidArgumentError(
+            f"one of its granularities, {', '.join(estimator.granularities)}",
+            f"granularity={granularity!r}",
+            "Time it there.",
+        )
+    penalty = _penalty(estimator)
+    return mask_model(plain, estimator, granularity, gate_regularizer=penalty)
+
+
+def _penalty(estimator: estimators.Estimator) -> Any:
+    """What moves its gates: a penalty made for it, or L0; None where k is given."""
+    name = type(estimator).__name__
+    for kind in regularizers.ALL_OBJECTS.values():
+        if name in kind.estimators:
+            return kind(1e-5)
+    return None if estimator.has_fixed_count else regularizers.L0(1e-5)
+
+
+def _part(progress: Progress | None, done: int, parts: int) -> Progress | None:
+    if progress is None:
+        return None
+    report = progress
+    return lambda turn, turns: report(done * turns + turn, parts * turns)
