@@ -49,7 +49,7 @@ def test_methods_on_weights_say_that_they_lack_speed(compared: Any) -> None:
     on_weights = [row for row in report["rows"] if "weights" in row["method"]]
     assert on_weights
     for row in on_weights:
-        assert row["macs"]["mean"] == 1.0
+        assert row["macs"]["low"] > 0.3
         assert "lacks speed" in row["verdict"]
 
 
