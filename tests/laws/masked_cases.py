@@ -20,6 +20,7 @@ ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "straight_through": ({}, {"bernoulli": True}),
     "hard_concrete": ({}, {"inference_rule": "median"}),
     "gumbel_sigmoid": ({}, {"hard": False}),
+    "differentiable_mask": ({}, {"form": "mask"}),
 }
 
 
