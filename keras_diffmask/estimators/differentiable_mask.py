@@ -25,7 +25,7 @@ class DifferentiableMask(Estimator):
         "scaled":  mask = a if |a| > threshold else 0
         "mask":    mask = 1 if |a| > threshold else 0
 
-    Backward, so that a closed unit can come back:
+    Backward, so that a closed unit can come back (with sign(0) = 1):
 
         "scaled":  d mask / d a = 1, open or closed
         "mask":    d mask / d a = sign(a) max(0, 1 - ||a| - threshold| / width)
@@ -106,7 +106,7 @@ class DifferentiableMask(Estimator):
         hard = self.decide(logits, step)
         if self.form == "scaled":
             return straight_through(hard, logits)
-        beyond = (ops.abs(logits) - schedules.at(self.threshold, step)) / self.width
+        beyond = (_magnitude(logits) - schedules.at(self.threshold, step)) / self.width
         return straight_through(hard, self.width * SURROGATES["triangle"](beyond))
 
     def decide(self, logits: Any, step: Any = 0.0) -> Any:
@@ -115,7 +115,7 @@ class DifferentiableMask(Estimator):
         return is_open * logits if self.form == "scaled" else is_open
 
     def keep_probability(self, logits: Any, step: Any = 0.0) -> Any:
-        return straight_through(self._is_open(logits, step), ops.abs(logits))
+        return straight_through(self._is_open(logits, step), _magnitude(logits))
 
     def _is_open(self, logits: Any, step: Any) -> Any:
         threshold = schedules.at(self.threshold, step)
@@ -130,7 +130,7 @@ class DifferentiableMask(Estimator):
         return straight_through(sign * ops.maximum(ops.abs(logits), least), logits)
 
     def score(self, logits: Any) -> Any:
-        return ops.abs(logits)
+        return _magnitude(logits)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -138,6 +138,11 @@ class DifferentiableMask(Estimator):
             "form": self.form,
             "width": self.width,
         }
+
+
+def _magnitude(a: Any) -> Any:
+    """|a|, with gradient 1 at 0: that of `ops.abs` depends on the backend there."""
+    return ops.where(a < 0.0, -a, a)
 
 
 def _bad(expected: str, received: str, example: str) -> InvalidArgumentError:
