@@ -112,7 +112,10 @@ class DifferentiableMask(Estimator):
     def decide(self, logits: Any, step: Any = 0.0) -> Any:
         logits = ops.convert_to_tensor(logits, dtype="float32")
         is_open = self._is_open(logits, step)
-        return is_open * logits if self.form == "scaled" else is_open
+        if self.form == "mask":
+            return is_open
+        # Not their product: of a negative scale that is -0.0.
+        return ops.where(is_open > 0.0, logits, 0.0)
 
     def keep_probability(self, logits: Any, step: Any = 0.0) -> Any:
         return straight_through(self._is_open(logits, step), _magnitude(logits))
