@@ -195,7 +195,8 @@ class Gate(GateLogits):
 
     def _scale(self) -> Any:
         """What multiplies an open unit: 1 for all estimators but one."""
-        return self._in_shape(self.estimator.scale(self.competing_logits()))
+        logits = self.competing_logits()
+        return self._in_shape(self.estimator.scale(logits, self.steps()))
 
     def competing_logits(self) -> Any:
         """The logits as the estimator sees them: in rows, where it has `rows`."""

@@ -146,7 +146,11 @@ ALL_OBJECTS: dict[str, type[Schedule]] = {
 
 
 def get(
-    value: Any, name: str, above: float = -math.inf, least: float = -math.inf
+    value: Any,
+    name: str,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
 ) -> float | Schedule:
     """Check an argument that may be a number, a schedule, or its configuration.
 
@@ -155,6 +159,7 @@ def get(
         name: the argument's name, for the error message.
         above: what all its values must be greater than.
         least: what none of its values may be below.
+        below: what all its values must be less than.
 
     Returns:
         A float or a `Schedule`.
@@ -172,12 +177,14 @@ def get(
         ends = (value, value)
     else:
         raise _bad(f"{name} to be a number or a schedule", received)
-    if not all(above < end < math.inf and end >= least for end in ends):
+    if not all(above < end < below and end >= least for end in ends):
         condition = "to be a finite number"
         if above > -math.inf:
             condition += f" > {above:g}"
         if least > -math.inf:
             condition += f" >= {least:g}"
+        if below < math.inf:
+            condition += f"{',' if above > -math.inf else ''} < {below:g}"
         at_all = " at every step" if isinstance(value, Schedule) else ""
         raise _bad(f"{name} {condition}{at_all}", received)
     return value

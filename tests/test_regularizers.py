@@ -71,6 +71,23 @@ def test_entropy_raises_for_an_estimator_whose_gates_do_not_compete() -> None:
         Gate(4, "hard_concrete", regularizer="entropy", name="fork")
 
 
+def test_l1_is_the_sum_of_the_magnitudes_of_scales_whatever_they_cover() -> None:
+    penalty = regularizers.L1(0.5)
+    gate = Gate(4, "differentiable_mask", regularizer=penalty, weights_per_gate=9.0)
+    gate.build()
+    gate.raw_logits.assign(np.array([-2.0, 0.0, 0.01, 1.0], "float32"))
+    (loss,) = gate.losses
+    np.testing.assert_allclose(float(loss), 0.5 * 3.01, rtol=1e-6)
+
+
+def test_l1_raises_for_an_estimator_without_scales() -> None:
+    with pytest.raises(
+        InvalidArgumentError,
+        match="L1 is a penalty for in gate 'fork': DifferentiableMask; received TopK",
+    ):
+        Gate(4, "top_k", regularizer="l1", name="fork")
+
+
 @pytest.mark.parametrize("name", regularizers.ALL_OBJECTS)
 def test_regularizer_survives_get_config_and_json(name: str) -> None:
     regularizer = regularizers.get(name)

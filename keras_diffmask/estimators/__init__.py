@@ -3,6 +3,9 @@
 from typing import Any
 
 from keras_diffmask import lookup
+from keras_diffmask.estimators.differentiable_mask import (
+    DifferentiableMask as DifferentiableMask,
+)
 from keras_diffmask.estimators.estimator import Estimator as Estimator
 from keras_diffmask.estimators.gumbel_sigmoid import GumbelSigmoid as GumbelSigmoid
 from keras_diffmask.estimators.hard_concrete import HardConcrete as HardConcrete
@@ -21,6 +24,7 @@ ALL_OBJECTS: dict[str, type[Estimator]] = {
     "soft_threshold": SoftThreshold,
     "gumbel_sigmoid": GumbelSigmoid,
     "top_k": TopK,
+    "differentiable_mask": DifferentiableMask,
 }
 
 

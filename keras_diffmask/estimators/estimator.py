@@ -29,6 +29,8 @@ class Estimator:
     #: What the trained variable may reach. Within it a closed gate can still
     #: come back: further out the gradient of a sigmoid vanishes.
     logit_range: tuple[float, float] = (-4.6, 4.6)
+    #: What a mask's values lie between.
+    mask_range: tuple[float, float] = (0.0, 1.0)
     #: The training mask above which `keep_probability` counts a unit as open;
     #: 0 but for masks that are soft to the end.
     open_above: float = 0.0
@@ -114,7 +116,7 @@ class Estimator:
         """By what units are ranked when a budget has to choose."""
         return logits
 
-    def scale(self, logits: Any) -> Any:
+    def scale(self, logits: Any, step: Any = 0.0) -> Any:
         """What multiplies a unit that `set_keep` has opened."""
         return 1.0
 

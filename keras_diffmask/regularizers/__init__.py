@@ -5,6 +5,7 @@ from typing import Any
 from keras_diffmask import lookup
 from keras_diffmask.regularizers.entropy import Entropy as Entropy
 from keras_diffmask.regularizers.l0 import L0 as L0
+from keras_diffmask.regularizers.l1 import L1 as L1
 from keras_diffmask.regularizers.log_threshold import LogThreshold as LogThreshold
 from keras_diffmask.regularizers.operation_aware_penalty import (
     OperationAwarePenalty as OperationAwarePenalty,
@@ -14,6 +15,7 @@ from keras_diffmask.regularizers.regularizer import GateRegularizer as GateRegul
 #: Every gate regularizer by the name users write.
 ALL_OBJECTS: dict[str, type[GateRegularizer]] = {
     "l0": L0,
+    "l1": L1,
     "entropy": Entropy,
     "log_threshold": LogThreshold,
     "operation_aware_penalty": OperationAwarePenalty,

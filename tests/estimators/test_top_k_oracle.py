@@ -239,14 +239,17 @@ def test_mask_model_with_top_k_trains_summarizes_and_keeps_k_channels() -> None:
 
 
 def test_top_k_of_a_wide_layer_is_quick_and_needs_no_loop_over_k() -> None:
-    """800 x 500 and k = 400: a tensor of rows, k and n would be 640 MB."""
+    """800 x 500, k = 400: a tensor of rows, k and n would be 640 MB.
+
+    Processor time, so that a busy machine does not fail it.
+    """
     layer = kd.layers.MaskedDense(500, estimator=TopK(400), granularity="weight")
     x = RNG.normal(size=(8, 800)).astype("float32")
     model = keras.Sequential([keras.Input((800,)), layer])
     model.compile("sgd", "mse")
     y = np.zeros((8, 500), "float32")
     model.train_on_batch(x, y)
-    began = time.perf_counter()
+    began = time.process_time()
     model.train_on_batch(x, y)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
     assert set(layer.gate.keep.sum(axis=0).tolist()) == {400}

@@ -22,6 +22,7 @@ ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "soft_threshold": ({},),
     "operation_aware": ({},),
     "gumbel_sigmoid": ({}, {"hard": False}),
+    "differentiable_mask": ({}, {"form": "mask"}),
 }
 
 
