@@ -44,7 +44,11 @@ def mask_model(
             not changed.
         estimator: name or `Estimator`; each gate gets it. Or a dictionary of
             layers (written as for `include`) and estimators: the first that
-            matches holds, and what none matches gets `"hard_concrete"`.
+            matches holds, and what none matches gets `"hard_concrete"`. One that
+            reads weights, such as `"operation_aware"`, leaves channels whole
+            that have none for it (no BatchNormalization and ReLU behind them,
+            or an Add that ties them) and names them in one warning; where a
+            dictionary or `include` asks for such a layer, it is refused.
         granularity: `"channel"` (also `"neuron"`), or `"weight"` for one gate
             per kernel entry of Dense and Conv2D layers. Only channels can be
             stripped.
@@ -71,8 +75,9 @@ def mask_model(
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
             holds NaN, or has nothing to mask.
-        InvalidArgumentError: unknown estimator or granularity, or a layer that
-            the model does not have.
+        InvalidArgumentError: unknown estimator or granularity, a layer that
+            the model does not have, or one that the estimator asked for
+            cannot read.
         BudgetError: the budget cannot be reached on this model, or the
             estimator keeps a given number of units.
 

@@ -66,7 +66,9 @@ class OperationAwarePenalty(GateRegularizer):
 
     def penalty(self, gate: Any) -> Any:
         gamma, beta = gate.read_weights()
-        reach = beta + self.deviations * ops.abs(gamma)
+        # |gamma|, with the derivative 0 at 0 on every backend (JAX has 1 there).
+        size = gamma * ops.stop_gradient(ops.sign(gamma))
+        reach = beta + self.deviations * size
         if self.floor is not None:
             reach = ops.maximum(reach, self.floor)
         return ops.sum(reach) * (1.0 - ops.convert_to_tensor(gate.fixed))

@@ -149,10 +149,10 @@ def test_soft_threshold_starts_below_every_weight_of_its_layer() -> None:
 
 
 def test_soft_threshold_penalties_push_the_threshold_up() -> None:
-    gates = {
-        name: _dense(gate_regularizer=regularizers.get(name)).gate
-        for name in ("l0", "log_threshold")
-    }
+    names = ("l0", "log_threshold")
+    # A gate does not keep the layer that it reads alive.
+    made = [_dense(gate_regularizer=regularizers.get(name)) for name in names]
+    gates = {name: layer.gate for name, layer in zip(names, made, strict=True)}
     for gate in gates.values():
         gate.regularizer.strength = 0.5
         log_t = array(gate.raw_logits)

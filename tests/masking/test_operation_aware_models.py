@@ -218,7 +218,7 @@ def test_what_was_asked_for_and_does_not_suit_is_refused(layer: str) -> None:
 
 def test_what_suits_is_pruned_beside_other_estimators_without_a_warning() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("error", "OperationAware")
         masked = kd.mask_model(_mixed(), {"conv_good": "operation_aware"})
         kd.mask_model(_vgg(), "operation_aware")
     kinds = {g.name: type(g.estimator).__name__ for g in kd.gates(masked)}
