@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_diffmask.graph import Proof, prove, trace
+from keras_diffmask.graph import ClosedBranch, Proof, prove, trace
 from keras_diffmask.masking.bake import bake
 from keras_diffmask.masking.masked_model import controller_of, ordered_gates
 
@@ -52,11 +52,19 @@ class BudgetRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """What `summary` returns; `str` of it is the table."""
+    """What `summary` returns; `str` of it is the table.
+
+    Attributes:
+        model: the model's name.
+        layers: one row per layer with weights or multiply-accumulates.
+        budgets: one row per cost that the model's budget names.
+        branches: the residual branches that go whole.
+    """
 
     model: str
     layers: tuple[LayerRow, ...]
     budgets: tuple[BudgetRow, ...]
+    branches: tuple[ClosedBranch, ...] = ()
 
     def total(self, what: str) -> tuple[int, int]:
         """The sum of a column over all layers, (after, before)."""
@@ -78,6 +86,7 @@ class Summary:
             )
             for row in rows
         ]
+        lines += [str(branch) for branch in self.branches]
         lines += [
             f"{row.name}: decided {row.decided:.1%}, expected while training "
             f"{row.expected:.1%}, budget {row.budget:.1%}"
@@ -115,7 +124,8 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
     (8, 8)
     """
     proof = prove(trace(bake(model)))
-    result = Summary(model.name, _layer_rows(proof), _budget_rows(model))
+    rows, budgets = _layer_rows(proof), _budget_rows(model)
+    result = Summary(model.name, rows, budgets, proof.closed_branches())
     if verbose:
         print(result)
     return result

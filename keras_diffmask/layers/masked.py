@@ -62,25 +62,13 @@ class MaskedLayer(keras.layers.Layer):
         self.estimator: estimators.Estimator | None = None
         if estimator is not None:
             self.estimator = estimators.get(estimator)
-            self._require_pair(self.estimator)
+            levels = self.granularities
+            self.estimator.require_granularity(self.granularity, levels, self.name)
         self.gate_regularizer = regularizers.get(gate_regularizer)
         self.gate: Gate | None = None
         # Asked once, here, where values are concrete: not so inside a trace.
         activation = getattr(self, "activation", None)
         self._zero_at_zero = is_zero_at_zero(activation)
-
-    def _require_pair(self, estimator: estimators.Estimator) -> None:
-        """Refuse an estimator that means nothing at this granularity."""
-        works = [one for one in self.granularities if one in estimator.granularities]
-        if granularity.kind(self.granularity) in works:
-            return
-        name = type(estimator).__name__
-        words = " or ".join(map(repr, works)) or "none on this layer"
-        raise InvalidArgumentError(
-            f"a granularity at which {name} acts on {self.name!r}: {words}",
-            f"granularity={self.granularity!r}",
-            "Pass one of these, or another estimator.",
-        )
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -238,12 +226,13 @@ def _serialize(thing: Any) -> Any:
 def along(mask: Any, axes: int | tuple[int, ...], shape: Any) -> Any:
     """Reshape a vector so that it fills `axes` of a tensor of `shape`.
 
-    A mask that has the tensor's rank is shaped already.
+    A mask that has the tensor's rank is shaped already; one of a single
+    element, that of a whole branch, multiplies all of the tensor.
     """
     if len(mask.shape) == len(shape) > 1:
         return mask
     target = [1] * len(shape)
-    for axis in _axes(axes):
+    for axis in _axes(axes) if math.prod(mask.shape) > 1 else ():
         target[axis] = shape[axis]
     return ops.reshape(mask, target)
 

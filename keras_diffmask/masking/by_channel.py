@@ -1,4 +1,4 @@
-"""Mask a model channel by channel: one gate per set of tied channels."""
+"""Mask a model with shared gates: one per set of tied channels, or per branch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +13,14 @@ from keras_diffmask.gate import Gate
 from keras_diffmask.graph import ChannelGraph
 from keras_diffmask.keras_internals import Call
 from keras_diffmask.layers import STOCK_TO_MASKED, ChannelMask
+from keras_diffmask.masking.groups import Placement
 from keras_diffmask.masking.masked_model import MaskedModel
-from keras_diffmask.masking.placement import Placement, place
 from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import (
     below_one,
     clone_estimator,
     fold_inverse,
     initial_gate,
-    nothing_to_mask,
 )
 
 
@@ -41,11 +40,20 @@ class GateSettings:
 
 
 class ChannelMasker:
-    """Rebuilds a model with shared gates on sets of tied channels."""
+    """Rebuilds a model with shared gates, where a placement has them.
+
+    Args:
+        graph: the channel graph of the model.
+        placement: which gates there are, and what their masks multiply.
+        selection: which estimators they get.
+        budget: what `fit` is to reach, or None.
+        settings: what the gates have in common.
+    """
 
     def __init__(
         self,
         graph: ChannelGraph,
+        placement: Placement,
         selection: Selection,
         budget: Budget | None,
         settings: GateSettings,
@@ -53,9 +61,7 @@ class ChannelMasker:
         self.graph = graph
         self.budget = budget
         self.settings = settings
-        self.placement: Placement = place(graph, selection.takes_group)
-        if not self.placement.groups:
-            raise nothing_to_mask(graph.model)
+        self.placement = placement
         self.estimators = [
             selection.estimator_of(writer.layer for writer in item.writers)
             for item in self.placement.groups
