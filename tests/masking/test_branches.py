@@ -129,7 +129,8 @@ def test_round_trip(name: str, tmp_path: Path) -> None:
     x = case.entry.inputs()
     for back in (keras.models.load_model(tmp_path / "model.keras"), clone):
         assert np.array_equal(alive.run(masked, x)[0], alive.run(back, x)[0])
-        assert [g.name for g in kd.gates(back)] == [g.name for g in kd.gates(masked)]
+        gates = [[(g.name, g.min_keep) for g in kd.gates(m)] for m in (masked, back)]
+        assert gates[0] == gates[1]
         assert not {id(g) for g in kd.gates(back)} & {id(g) for g in kd.gates(masked)}
         assert kd.summary(back, False) == kd.summary(masked, False)
 
