@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_diffmask.graph import Proof, prove, trace
+from keras_diffmask.graph import ClosedBranch, Proof, prove, trace
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
 from keras_diffmask.masking.masked_model import controller_of, ordered_gates
@@ -73,12 +73,21 @@ class GateRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """What `summary` returns; `str` of it is the table."""
+    """What `summary` returns; `str` of it is the table.
+
+    Attributes:
+        model: the model's name.
+        layers: one row per layer with weights or multiply-accumulates.
+        budgets: one row per cost that the model's budget names.
+        gates: one row per gate whose elements compete in rows.
+        branches: the residual branches that go whole.
+    """
 
     model: str
     layers: tuple[LayerRow, ...]
     budgets: tuple[BudgetRow, ...]
     gates: tuple[GateRow, ...] = ()
+    branches: tuple[ClosedBranch, ...] = ()
 
     def total(self, what: str) -> tuple[int, int]:
         """The sum of a column over all layers, (after, before)."""
@@ -100,6 +109,7 @@ class Summary:
             )
             for row in rows
         ]
+        lines += [str(branch) for branch in self.branches]
         lines += [
             f"{row.name}: decided {row.decided:.1%}, expected while training "
             f"{row.expected:.1%}, budget {row.budget:.1%}"
@@ -145,7 +155,11 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
     """
     proof = prove(trace(bake(model)))
     result = Summary(
-        model.name, _layer_rows(proof), _budget_rows(model), _gate_rows(model)
+        model.name,
+        _layer_rows(proof),
+        _budget_rows(model),
+        _gate_rows(model),
+        proof.closed_branches(),
     )
     if verbose:
         print(result)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from keras_diffmask.export.surgery.savings import savings
-from keras_diffmask.graph import Group, Proof, group
+from keras_diffmask.graph import ClosedBranch, Group, Proof, group
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,14 @@ class Plan:
         rows: one per set of tied layers, in the order of the model.
         macs: multiply-accumulates per example, before and after.
         parameters: entries of all weights, before and after.
+        branches: the residual branches that go whole.
     """
 
     model: str
     rows: tuple[PlanRow, ...]
     macs: tuple[int, int]
     parameters: tuple[int, int]
+    branches: tuple[ClosedBranch, ...] = ()
 
     @property
     def removed_units(self) -> int:
@@ -83,6 +85,7 @@ class Plan:
             + f"  {row[-1]}"
             for row in rows
         ]
+        lines += [str(branch) for branch in self.branches]
         for what, pair in (("MACs", self.macs), ("parameters", self.parameters)):
             share = pair[1] / pair[0] if pair[0] else 1.0
             lines.append(f"{what}: {pair[0]:,} -> {pair[1]:,} ({share:.1%})")

@@ -66,6 +66,7 @@ def plan(model: keras.Model) -> Plan:
         rows=rows_of(proof),
         macs=(sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)),
         parameters=(proof.graph.model.count_params(), parameters_left(proof)),
+        branches=proof.closed_branches(),
     )
 
 

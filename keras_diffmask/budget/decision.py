@@ -73,12 +73,12 @@ def check_reachable(
     """
     blocks = _Blocks(scores, multiples)
     smallest = blocks.units(blocks.least(min_keep))
+    least = "layer is down to its last unit" if any(min_keep) else "branch is closed"
     for limit in limits:
         floor = limit.cost.count([k.astype(float) for k in smallest])
         if floor > limit.most:
             raise BudgetError(
-                f"{limit.cost.name} of at least {floor:,.0f}, where every layer is "
-                "down to its last unit",
+                f"{limit.cost.name} of at least {floor:,.0f}, where every {least}",
                 f"a budget of {limit.most:,.0f}",
                 f"Raise {limit.cost.name}=, or mask a model with fewer fixed layers.",
             )

@@ -16,7 +16,7 @@ def gated_cost(
     graph: ChannelGraph,
     gate_of: np.ndarray,
     sizes: list[int],
-    branches: dict[int, frozenset[int]],
+    branches: dict[int, tuple[frozenset[int], ...]],
 ) -> Cost:
     """Write a cost of the graph in terms of its gates.
 
@@ -25,7 +25,8 @@ def gated_cost(
         graph: the channel graph of the dense model.
         gate_of: per unit the index of its root's gate; -1 where it always stays.
         sizes: units of each gate. They occur together (`graph.group`).
-        branches: id of a step -> gates that keep the step's branch alive.
+        branches: id of a step -> sets of gates; the step lives while all gates
+            of one of the sets do.
 
     Returns:
         The `Cost`.
@@ -42,15 +43,16 @@ def gated_cost(
         counts = np.bincount(np.where(owners < 0, gates, owners), minlength=gates + 1)
         return tuple((counts * per_unit).tolist())
 
+    everywhere = (frozenset[int](),)
     calls: dict[int, set[frozenset[int]]] = {}
     for step in graph.steps:
-        around = branches.get(id(step), frozenset())
-        calls.setdefault(id(step.layer), set()).add(around)
+        around = branches.get(id(step), everywhere)
+        calls.setdefault(id(step.layer), set()).update(around)
 
     def lives(step: Step) -> list[tuple[int, frozenset[int]]]:
         """Signs and gates whose P(all alive) sum to P(the term counts)."""
         if name == "macs":
-            return [(1, branches.get(id(step), frozenset()))]
+            return _any_of(list(branches.get(id(step), everywhere)))
         # Weights stay as long as one of their layer's calls does.
         return _any_of(list(calls[id(step.layer)]))
 

@@ -137,6 +137,29 @@ class Estimator:
             InvalidArgumentError: saying what it can.
         """
 
+    def require_granularity(
+        self, level: str, offered: tuple[str, ...], name: str
+    ) -> None:
+        """Refuse a granularity at which the estimator means nothing.
+
+        Args:
+            level: canonical granularity.
+            offered: those that there are in this place.
+            name: of the layer or model that is to be masked.
+
+        Raises:
+            InvalidArgumentError: naming those at which it acts.
+        """
+        works = [one for one in offered if one in self.granularities]
+        if granularity.kind(level) in works:
+            return
+        words = " or ".join(map(repr, works)) or "none on this layer"
+        raise InvalidArgumentError(
+            f"a granularity at which {type(self).__name__} acts on {name!r}: {words}",
+            f"granularity={level!r}",
+            "Pass one of these, or another estimator.",
+        )
+
     @property
     def is_scheduled(self) -> bool:
         """Whether a constant of it changes with the training step."""

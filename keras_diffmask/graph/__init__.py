@@ -6,6 +6,7 @@ from keras_diffmask.graph.channel_graph import trace as trace
 from keras_diffmask.graph.groups import Group as Group
 from keras_diffmask.graph.groups import Groups as Groups
 from keras_diffmask.graph.groups import group as group
+from keras_diffmask.graph.proof import ClosedBranch as ClosedBranch
 from keras_diffmask.graph.proof import Proof as Proof
 from keras_diffmask.graph.proof import prove as prove
 from keras_diffmask.graph.rule import Channelwise as Channelwise

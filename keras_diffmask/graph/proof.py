@@ -10,6 +10,24 @@ from keras_diffmask.graph.removal import Removal
 from keras_diffmask.graph.rule import Step, Term
 
 
+@dataclass(frozen=True)
+class ClosedBranch:
+    """A branch that a sum does without; `str` of it is a line for people.
+
+    Attributes:
+        join: name of the layer or operator that sums.
+        layers: names of the layers that go with the branch.
+    """
+
+    join: str
+    layers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(self.layers)
+        names = names if len(names) <= 60 else names[:57] + "..."
+        return f"branch of {self.join}: closed ({names})"
+
+
 @dataclass(eq=False)
 class Proof:
     """What can go, and why the rest of the closed units stay.
@@ -67,6 +85,25 @@ class Proof:
             old = totals.get(step.name, (0, 0))
             totals[step.name] = (old[0] + round(before), old[1] + round(after))
         return totals
+
+    def closed_branches(self) -> tuple[ClosedBranch, ...]:
+        """The branches that go whole, in the order of the model."""
+        live = {id(step) for step in self.live}
+        called = {id(step.layer) for step in self.live}
+        found = []
+        for join in self.live:
+            inputs = enumerate(join.call.inputs)
+            cuts = self.cut_inputs
+            wanted = {id(x) for index, x in inputs if (id(join), index) in cuts}
+            names: list[str] = []
+            for step in reversed(self.graph.steps) if wanted else ():
+                makes = wanted & {id(tensor) for tensor in step.call.outputs}
+                if makes and id(step) not in live:
+                    wanted.update(id(tensor) for tensor in step.call.inputs)
+                    names += [step.name] * (id(step.layer) not in called)
+            layers = tuple(dict.fromkeys(reversed(names)))
+            found += [ClosedBranch(join.name, layers)] * bool(layers)
+        return tuple(found)
 
 
 def prove(graph: ChannelGraph) -> Proof:

@@ -35,6 +35,7 @@ from keras_diffmask.layers.lstm_cell import MaskedLSTMCell as MaskedLSTMCell
 from keras_diffmask.layers.multi_head_attention import (
     MaskedMultiHeadAttention as MaskedMultiHeadAttention,
 )
+from keras_diffmask.layers.residual import MaskedResidual as MaskedResidual
 from keras_diffmask.layers.separable_conv1d import (
     MaskedSeparableConv1D as MaskedSeparableConv1D,
 )
@@ -63,6 +64,7 @@ ALL_OBJECTS = (
     MaskedLSTM,
     MaskedMultiHeadAttention,
     ChannelMask,
+    MaskedResidual,
 )
 
 #: Keras layer -> the masked layer of the same arguments. Not for cells, which
@@ -70,5 +72,5 @@ ALL_OBJECTS = (
 STOCK_TO_MASKED = {
     masked.stock_class: masked
     for masked in ALL_OBJECTS
-    if masked not in (MaskedLSTMCell, ChannelMask)
+    if masked not in (MaskedLSTMCell, ChannelMask, MaskedResidual)
 }

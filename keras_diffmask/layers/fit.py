@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from keras_diffmask import granularity
 from keras_diffmask.errors import InvalidArgumentError
 
 
@@ -18,16 +17,7 @@ def require_fit(layer: Any, estimator: Any, level: str) -> None:
         InvalidArgumentError: saying on what it acts.
     """
     require_carrier(layer, estimator)
-    works = [one for one in layer.granularities if one in estimator.granularities]
-    if granularity.kind(level) in works:
-        return
-    name = type(estimator).__name__
-    words = " or ".join(map(repr, works)) or "none on this layer"
-    raise InvalidArgumentError(
-        f"a granularity at which {name} acts on {layer.name!r}: {words}",
-        f"granularity={level!r}",
-        "Pass one of these, or another estimator.",
-    )
+    estimator.require_granularity(level, layer.granularities, layer.name)
 
 
 def require_carrier(layer: Any, estimator: Any) -> None:

@@ -234,12 +234,13 @@ def _serialize(thing: Any) -> Any:
 def along(mask: Any, axes: int | tuple[int, ...], shape: Any) -> Any:
     """Reshape a vector so that it fills `axes` of a tensor of `shape`.
 
-    A mask that has the tensor's rank is shaped already.
+    A mask that has the tensor's rank is shaped already; one of a single
+    element, that of a whole branch, multiplies all of the tensor.
     """
     if len(mask.shape) == len(shape) > 1:
         return mask
     target = [1] * len(shape)
-    for axis in _axes(axes):
+    for axis in _axes(axes) if math.prod(mask.shape) > 1 else ():
         target[axis] = shape[axis]
     return ops.reshape(mask, target)
 

@@ -13,7 +13,7 @@ from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.gate import Gate
 from keras_diffmask.inline import inlined
 from keras_diffmask.keras_internals import Call
-from keras_diffmask.layers import MaskedLSTM, MaskedLSTMCell
+from keras_diffmask.layers import MaskedLSTM, MaskedLSTMCell, MaskedResidual
 from keras_diffmask.layers.masked import MaskedLayer
 from keras_diffmask.layers.recurrent_masks import RecurrentGates, masked_lstm_weights
 
@@ -26,11 +26,13 @@ class Stock:
         layer: the new layer, or None where only `scale` is left to do.
         weights: its weights.
         scale: what multiplies the output's channels behind it, or None.
+        branch: what multiplies all of its inputs but the first, or None.
     """
 
     layer: Any
     weights: list[np.ndarray]
     scale: np.ndarray | None = None
+    branch: np.ndarray | None = None
 
 
 @singledispatch
@@ -78,6 +80,13 @@ def _masked(layer: Any, masks: dict[str, Any]) -> Stock:
     return Stock(_parent(layer), _baked(layer, pairs), scale)
 
 
+@to_stock.register(MaskedResidual)
+def _masked_residual(layer: Any, masks: dict[str, Any]) -> Stock:
+    (mask,) = _masks((layer.gate,), (masks.get("gate_mask"),))
+    branch = None if mask is None else _numpy(mask)
+    return Stock(_parent(layer), [], branch=branch)
+
+
 @to_stock.register(MaskedLSTM)
 def _masked_lstm(layer: Any, masks: dict[str, Any]) -> Stock:
     gates = (layer.input_gate, layer.hidden_gate)
@@ -101,11 +110,11 @@ def _rnn(layer: Any, masks: dict[str, Any]) -> Stock:
     return Stock(keras.layers.LSTM.from_config(config), baked)
 
 
-def _masks(gates: tuple, given: tuple) -> tuple[Any, Any]:
+def _masks(gates: tuple, given: tuple) -> tuple[Any, ...]:
     pair = []
     for gate, mask in zip(gates, given, strict=True):
         pair.append(gate.inference_mask() if mask is None and gate else mask)
-    return pair[0], pair[1]
+    return tuple(pair)
 
 
 def _parent(layer: Any) -> Any:
@@ -159,6 +168,10 @@ def bake(model: keras.Model) -> keras.Model:
         weights=lambda old: stocks[id(old)].weights,
     )
 
+    def scaled(tensor: Any, scale: np.ndarray, layer: Any) -> Any:
+        name = rebuilder.free_name(f"{layer.name}_mask")
+        return _scaled(tensor, scale, layer, name)
+
     def perform(call: Call, args: tuple, kwargs: dict) -> Any:
         operation = call.operation
         if isinstance(operation, Gate):
@@ -170,11 +183,14 @@ def bake(model: keras.Model) -> keras.Model:
             stocks[id(operation)] = to_stock(operation, masks)
         stock = stocks[id(operation)]
         outputs = args[0]
+        if stock.branch is not None and np.any(stock.branch != 1):
+            (skip, *rest), *more = args
+            rest = [scaled(x, stock.branch, operation) for x in rest]
+            args = ([skip, *rest], *more)
         if stock.layer is not None:
             outputs = rebuilder.call(operation, args, kwargs)
         if stock.scale is not None and np.any(stock.scale != 1):
-            name = rebuilder.free_name(f"{operation.name}_mask")
-            outputs = _scaled(outputs, stock.scale, operation, name)
+            outputs = scaled(outputs, stock.scale, operation)
         return outputs
 
     return rebuilder.run(perform)

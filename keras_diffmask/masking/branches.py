@@ -12,16 +12,12 @@ from keras_diffmask.masking.groups import Placement
 def find_branches(graph: ChannelGraph, placement: Placement) -> None:
     """Let a residual branch lose its last unit, and go as a whole."""
     taken: set[int] = set()
-    makers = {
-        id(tensor): place
-        for place, step in enumerate(graph.steps)
-        for tensor in step.call.outputs
-    }
+    makers = makers_of(graph)
     for step in graph.steps:
         if not step.rule.sums_inputs or len(step.call.inputs) < 2:
             continue
         # The longest way into the Add may go; the others go round it.
-        ways = [_branch(graph, makers, step, tensor) for tensor in step.call.inputs]
+        ways = [way_into(graph, makers, step, tensor) for tensor in step.call.inputs]
         inside = max(ways, key=len)
         gates = frozenset(
             gate
@@ -34,7 +30,7 @@ def find_branches(graph: ChannelGraph, placement: Placement) -> None:
         for gate in gates:
             placement.min_keep[gate] = 0
         for inner in inside:
-            placement.branches[id(inner)] = gates
+            placement.branches[id(inner)] = (gates,)
 
 
 def _gates_inside(
@@ -99,10 +95,29 @@ def _closes(
     return bool(np.all(placement.gate_of[graph.units.root(site.reshape(-1))] == gate))
 
 
-def _branch(
+def makers_of(graph: ChannelGraph) -> dict[int, int]:
+    """Id of a tensor -> place of the step that makes it."""
+    return {
+        id(tensor): place
+        for place, step in enumerate(graph.steps)
+        for tensor in step.call.outputs
+    }
+
+
+def way_into(
     graph: ChannelGraph, makers: dict[int, int], join: Step, tensor: Any
 ) -> list[Step]:
-    """The steps that feed `tensor` and nothing else, back to where it forks."""
+    """The steps that feed `tensor` and nothing else, back to where it forks.
+
+    Args:
+        graph: the channel graph.
+        makers: as of `makers_of`.
+        join: the step that sums.
+        tensor: one of its inputs.
+
+    Returns:
+        The steps, the last first; none where `tensor` is also read elsewhere.
+    """
     inside: list[Step] = []
     members: set[int] = set()
     waiting = [-makers[id(tensor)]] if id(tensor) in makers else []

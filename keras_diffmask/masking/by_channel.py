@@ -1,4 +1,4 @@
-"""Mask a model channel by channel: one gate per set of tied channels."""
+"""Mask a model with shared gates: one per set of tied channels, or per branch."""
 
 from typing import Any
 
@@ -16,23 +16,30 @@ from keras_diffmask.layers import STOCK_TO_MASKED, ChannelMask
 from keras_diffmask.masking.gate_settings import GateSettings
 from keras_diffmask.masking.groups import Placement
 from keras_diffmask.masking.masked_model import MaskedModel
-from keras_diffmask.masking.reads import place_readable
 from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import (
     below_one,
     clone_estimator,
     fold_inverse,
     initial_gate,
-    nothing_to_mask,
 )
 
 
 class ChannelMasker:
-    """Rebuilds a model with shared gates on sets of tied channels."""
+    """Rebuilds a model with shared gates, where a placement has them.
+
+    Args:
+        graph: the channel graph of the model.
+        placement: which gates there are, and what their masks multiply.
+        selection: which estimators they get.
+        budget: what `fit` is to reach, or None.
+        settings: what the gates have in common.
+    """
 
     def __init__(
         self,
         graph: ChannelGraph,
+        placement: Placement,
         selection: Selection,
         budget: Budget | None,
         settings: GateSettings,
@@ -40,9 +47,7 @@ class ChannelMasker:
         self.graph = graph
         self.budget = budget
         self.settings = settings
-        self.placement: Placement = place_readable(graph, selection)
-        if not self.placement.groups:
-            raise nothing_to_mask(graph.model)
+        self.placement = placement
         self.estimators = [
             selection.estimator_of(writer.layer for writer in item.writers)
             for item in self.placement.groups

@@ -38,7 +38,7 @@ class LayerMasker:
 
     def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
         if not any(self._maskable(layer) for layer in self.source.layers):
-            raise nothing_to_mask(self.source)
+            raise nothing_to_mask(self.source, self.level)
         rebuilder = rebuild.Rebuilder(self.source, self._make, self._weights)
         model = rebuilder.run(model_class=model_class)
         for layer in model.layers:

@@ -17,7 +17,8 @@ class Placement:
         min_keep: per gate 1, or 0 where a skip goes round the layers.
         weight_sites: id of a layer -> ids that its `gate_mask` covers.
         output_sites: id of a tensor -> its ids, to be multiplied by their mask.
-        branches: id of a step -> gates of the residual branch around it.
+        branches: id of a step -> sets of gates; the step lives while all gates
+            of one of the sets do. Not for what no closed branch can take along.
     """
 
     groups: list[Group]
@@ -25,7 +26,7 @@ class Placement:
     min_keep: list[int]
     weight_sites: dict[int, np.ndarray] = field(default_factory=dict)
     output_sites: dict[int, np.ndarray] = field(default_factory=dict)
-    branches: dict[int, frozenset[int]] = field(default_factory=dict)
+    branches: dict[int, tuple[frozenset[int], ...]] = field(default_factory=dict)
 
     @property
     def sizes(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""mask_model: a Keras model in, the same function with gates on its channels out."""
+"""mask_model: a Keras model in, the same function with gates on it out."""
 
 from typing import Any
 
@@ -8,14 +8,18 @@ from keras_diffmask import granularity, rebuild
 from keras_diffmask import regularizers as regularizers_module
 from keras_diffmask.budget import Budget
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
-from keras_diffmask.graph import trace
+from keras_diffmask.graph import ChannelGraph, trace
 from keras_diffmask.inline import inlined
+from keras_diffmask.masking.by_branch import place_branches
 from keras_diffmask.masking.by_channel import ChannelMasker
 from keras_diffmask.masking.by_layer import LayerMasker
 from keras_diffmask.masking.gate_settings import GateSettings
+from keras_diffmask.masking.groups import Placement
 from keras_diffmask.masking.masked_class import masked_class
 from keras_diffmask.masking.masked_model import MaskedModel
+from keras_diffmask.masking.reads import place_readable
 from keras_diffmask.masking.selection import Selection
+from keras_diffmask.masking.start import nothing_to_mask
 
 
 def mask_model(
@@ -29,7 +33,7 @@ def mask_model(
     exclude: Any = None,
     channel_multiple: int = 1,
 ) -> MaskedModel:
-    """Return a copy of `model` with trainable gates on its channels or weights.
+    """Return a copy of `model` with trainable gates on channels, weights or branches.
 
     The copy starts at the function of the original: the inference gate of
     every estimator begins at 1, and where `initial_keep` puts it below, its
@@ -38,6 +42,15 @@ def mask_model(
     one gate. Masks go where they are cheapest and still leave an exact 0: on
     gamma and beta of the BatchNormalization that follows, else on kernel and
     bias, else behind an activation that is not 0 at 0.
+
+    A residual branch with a gate is y = x + m F(x), one number m for all of
+    F: the layers that feed an Add (or `x + y`) and nothing else, where
+    something else goes round them. Beside a projection shortcut, the longer
+    way is the branch and the shortcut stays. The mask goes on the weights of
+    the branch's last layer where that is the same function, else on its
+    output. A closed branch adds exactly 0, and the strip takes all of it out,
+    the Add included. A branch inside of a branch has a gate of its own, and
+    is there while both are open.
 
     Args:
         model: a built Sequential or Functional model, trained or not. It is
@@ -49,9 +62,12 @@ def mask_model(
             that have none for it (no BatchNormalization and ReLU behind them,
             or an Add that ties them) and names them in one warning; where a
             dictionary or `include` asks for such a layer, it is refused.
-        granularity: `"channel"` (also `"neuron"`), or `"weight"` for one gate
-            per kernel entry of Dense and Conv2D layers. Only channels can be
-            stripped.
+        granularity: what one gate covers. Shared by all the layers that it
+            goes through: `"channel"` (also `"neuron"`), or `"branch"`, a
+            residual branch as a whole. One per layer with a kernel: `"input"`,
+            `"block"` (also `"block:4x4"`, inputs by units), `"kernel"` (the
+            slice of a convolution between two channels), `"weight"`. The last
+            three leave zeros in kernels of the same size.
         budget: a `Budget` that `fit` is to reach, or None.
         gate_regularizer: penalty on the gates instead of a budget, for example
             `regularizers.L0(1e-4)`.
@@ -60,13 +76,15 @@ def mask_model(
         include: the layers to put gates on; all that can have some, by
             default. A layer's name, a compiled regular expression searched
             for in names, a layer class, a function layer -> bool, or a list
-            of these.
+            of these. A branch is meant by any of its layers, or its Add.
         exclude: the layers to leave as they are, in the same words. Layers
-            that an Add ties to one of them stay whole as well.
+            that an Add ties to one of them stay whole as well, and so do the
+            branches that one of them is in.
         channel_multiple: int >= 1. Each gate leaves a multiple of so many
             channels open, or all: 8 or 16 where the device computes in such
             blocks. Part of the gate's decision, so that masked and stripped
-            model agree; `set_keep` may still choose otherwise.
+            model agree; `set_keep` may still choose otherwise. Only for
+            granularity `"channel"`.
 
     Returns:
         A `MaskedModel`, not compiled, whose layers have the original's names;
@@ -75,9 +93,9 @@ def mask_model(
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
             holds NaN, or has nothing to mask.
-        InvalidArgumentError: unknown estimator or granularity, a layer that
-            the model does not have, or one that the estimator asked for
-            cannot read.
+        InvalidArgumentError: unknown estimator or granularity, an estimator
+            that does not act at this granularity, a layer that the model does
+            not have, or one that the estimator asked for cannot read.
         BudgetError: the budget cannot be reached on this model, or the
             estimator keeps a given number of units.
 
@@ -99,8 +117,25 @@ def mask_model(
     settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
     if level != "channel":
         _refuse_without_channels(level, budget, channel_multiple)
+    if level not in _SHARED:
         return LayerMasker(source, selection, level, settings).run(model_class)
-    return ChannelMasker(trace(source), selection, budget, settings).run(model_class)
+    selection.require(level, source)
+    graph = trace(source)
+    placement = _placed(level, graph, selection)
+    if not placement.groups:
+        raise nothing_to_mask(source, level)
+    masker = ChannelMasker(graph, placement, selection, budget, settings)
+    return masker.run(model_class)
+
+
+#: Granularities of gates that several layers share.
+_SHARED = ("channel", "branch")
+
+
+def _placed(level: str, graph: ChannelGraph, selection: Selection) -> Placement:
+    if level == "branch":
+        return place_branches(graph, selection.takes_group)
+    return place_readable(graph, selection)
 
 
 # `granularity` is the name of the argument, which hides the module inside.
@@ -126,10 +161,10 @@ def _refuse_without_channels(
             f'granularity="{level}", which removes no channel',
             "Drop channel_multiple, or mask channels.",
         )
-    if budget is not None:
+    if budget is not None and level not in _SHARED:
         raise BudgetError(
-            'granularity="channel" with a budget',
+            'granularity="channel" or "branch" with a budget',
             f'granularity="{level}", whose zeros leave every tensor at its size',
             "Drop the budget and pass gate_regularizer=kd.regularizers.L0(1e-4), "
-            "or mask channels.",
+            "or mask channels or branches.",
         )

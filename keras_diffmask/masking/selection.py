@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_diffmask import estimators
+from keras_diffmask import estimators, granularity
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.estimators import Estimator
 from keras_diffmask.graph import Group
@@ -94,6 +94,15 @@ class Selection:
                 self._estimators.append((selector, estimators.get(value)))
             estimator = "hard_concrete"
         self._estimators.append((everything, estimators.get(estimator)))
+
+    def require(self, level: str, model: keras.Model) -> None:
+        """Refuse estimators that mean nothing at a granularity.
+
+        Raises:
+            InvalidArgumentError: naming those at which they do.
+        """
+        for _, estimator in self._estimators:
+            estimator.require_granularity(level, granularity.NAMES, model.name)
 
     def takes(self, layer: Any) -> bool:
         """Whether a layer of its own gates gets them."""

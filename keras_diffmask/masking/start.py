@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_diffmask import granularity
 from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
 from keras_diffmask.estimators import Estimator
 
@@ -59,7 +60,15 @@ def below_one(layer: Any, start: float) -> InvalidArgumentError:
     )
 
 
-def nothing_to_mask(model: keras.Model) -> UnsupportedModelError:
+def nothing_to_mask(model: keras.Model, level: str) -> UnsupportedModelError:
+    if level == granularity.BRANCH:
+        return UnsupportedModelError(
+            "a model with at least one residual branch: layers with weights whose "
+            "output is added to what goes round them, and read nowhere else",
+            f"model {model.name!r} without one that was to be masked",
+            'Pass granularity="channel", or put kd.layers.MaskedResidual() in the '
+            "place of an Add.",
+        )
     return UnsupportedModelError(
         "a model with at least one layer whose channels can be removed",
         f"model {model.name!r}, where every channel is an input or an output or "

@@ -102,6 +102,37 @@ class SelfAttention(keras.layers.Layer):
         return cls(attention, **config)
 
 
+@keras.saving.register_keras_serializable("keras_diffmask_tests")
+class OfOneInput(keras.layers.Layer):
+    """Calls a sum on a tensor and a function of it, for the same reason."""
+
+    def __init__(self, merge: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.merge = merge
+
+    def build(self, shape: Any) -> None:
+        if not self.merge.built:  # loading has built it
+            self.merge.build([shape, shape])
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        both = [inputs, keras.ops.tanh(inputs)]
+        is_masked = isinstance(self.merge, layers.MaskedResidual)
+        more = {"training": training} if is_masked else {}
+        return keras.ops.cast(self.merge(both, **more), self.compute_dtype)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+    def get_config(self) -> dict[str, Any]:
+        merge = keras.saving.serialize_keras_object(self.merge)
+        return {**super().get_config(), "merge": merge}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        merge = keras.saving.deserialize_keras_object(config.pop("merge"))
+        return cls(merge, **config)
+
+
 @dataclass(frozen=True)
 class Case:
     """One layer, one granularity, one set of arguments."""
@@ -162,6 +193,8 @@ class Case:
             return keras.layers.RNN, {"cell": layer, "return_sequences": True}
         if isinstance(layer, keras.layers.MultiHeadAttention):
             return SelfAttention, {"attention": layer}
+        if isinstance(layer, keras.layers.Add):
+            return OfOneInput, {"merge": layer}
         return None, {}
 
     def _wrap(self, layer: Any, more: dict[str, Any]) -> Any:

@@ -171,4 +171,5 @@ EXAMPLES: dict[type[keras.layers.Layer], tuple[Example, ...]] = {
         Example("vector", (3,)),
         Example("steps", _STEPS),
     ),
+    layers.MaskedResidual: (Example("image", _IMAGE, unit_axis=None),),
 }
