@@ -29,4 +29,5 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.masking import finalize as finalize
     from keras_diffmask.masking import gates as gates
     from keras_diffmask.masking import mask_model as mask_model
+    from keras_diffmask.masking import protect_gates as protect_gates
     from keras_diffmask.summary import summary as summary

@@ -236,6 +236,11 @@ def pull_state(model: keras.Model) -> None:
         model.jax_state_sync()
 
 
+def uses_weight_decay(optimizer: Any, variable: Any) -> bool:
+    """Whether an optimizer that has weight decay lets this variable decay."""
+    return optimizer._use_weight_decay(variable)
+
+
 def takes_training(layer: Any) -> bool:
     """Whether a layer's `call` has an argument `training`."""
     return bool(getattr(layer, "_call_has_training_arg", False))

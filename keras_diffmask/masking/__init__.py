@@ -8,6 +8,7 @@ from keras_diffmask.masking.mask_model import mask_model as mask_model
 from keras_diffmask.masking.masked_class import masked_class as masked_class
 from keras_diffmask.masking.masked_model import MaskedModel as MaskedModel
 from keras_diffmask.masking.masked_model import finalize as finalize
+from keras_diffmask.masking.weight_decay import protect_gates as protect_gates
 
 
 def gates(model: keras.layers.Layer) -> list[Gate]:

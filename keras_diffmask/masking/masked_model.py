@@ -11,6 +11,7 @@ from keras_diffmask import keras_internals
 from keras_diffmask.budget import BudgetController, decide
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
+from keras_diffmask.masking.weight_decay import protect_gates
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -21,7 +22,23 @@ class MaskedModel(keras.Model):
     controller how many steps there will be, decides the gates after the
     search (see `Budget`), and at the latest when training ends, however it
     ends. Without a budget it does nothing more than `keras.Model.fit`.
+    `compile` keeps the gates out of the optimizer's weight decay.
     """
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        super().compile(*args, **kwargs)
+        if self.optimizer is not None:
+            protect_gates(self.optimizer, self)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        if super().compile.__func__ is not keras.Model.compile:
+            # The user's own class knows what its `compile` takes.
+            super().compile_from_config(config)
+            return
+        # As in Keras, which does nothing where a class has a `compile`.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         controller = controller_of(self)
