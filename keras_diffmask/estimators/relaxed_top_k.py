@@ -1,5 +1,6 @@
 """The k largest of each row, with the gradient of k masked softmaxes."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -23,33 +24,54 @@ def relaxed_top_k(s: Any, k: int, temperature: Any) -> Any:
         A tensor of the shape of `s`: exact zeros and ones, whose gradient is
         that of `masked_softmaxes`.
     """
-    order = ops.argsort(-ops.stop_gradient(s))
-    soft = masked_softmaxes(ops.take_along_axis(s, order, axis=-1), k, temperature)
-    mask = straight_through(ops.ones_like(soft) * _first(k, s.shape[-1]), soft)
-    return ops.take_along_axis(mask, ops.argsort(order), axis=-1)
+    return straight_through(*_open_and_soft(s, k, temperature))
 
 
-def masked_softmaxes(descending: Any, k: int, temperature: Any) -> Any:
+def masked_softmaxes(s: Any, k: int, temperature: Any) -> Any:
     """The sum of k softmaxes, the j-th without the j - 1 largest elements.
 
-    Its normalizer is the sum of all exponentials from the j-th on, so that two
-    cumulative sums stand for a tensor of k times the size, and for the loop
-    over k, forward and backward.
+    The normalizer of the j-th is the sum of the exponentials of the k largest
+    from the j-th on, and of all that are not among them. The i-th largest
+    takes part in the first i softmaxes, what is not among them in all. So
+    cumulative sums over k stand for a tensor of k times the size of `s`, and
+    for a loop over k, forward and backward.
 
     Args:
-        descending: float32 tensor of shape `(..., n)`, its rows sorted.
+        s: float32 tensor of shape `(..., n)`.
         k: int in [1, n).
         temperature: float or scalar tensor, > 0.
     """
-    largest = ops.stop_gradient(descending[..., :1])
-    exponent = ops.maximum((descending - largest) / temperature, _LEAST_EXPONENT)
-    weight = ops.exp(exponent)
-    normalizer = ops.flip(ops.cumsum(ops.flip(weight, axis=-1), axis=-1), axis=-1)
+    return _open_and_soft(s, k, temperature)[1]
+
+
+def _open_and_soft(s: Any, k: int, temperature: Any) -> tuple[Any, Any]:
+    n = s.shape[-1]
+    rows = math.prod(s.shape[:-1])
+    # Only the k largest are put in order. On 300 rows of 784 that takes an eighth
+    # of the time of a sort for k = 16, and three quarters of it for half of all.
+    _, place = ops.top_k(ops.stop_gradient(s), k)
+    largest = ops.take_along_axis(s, place, axis=-1)
+    most = ops.stop_gradient(largest[..., :1])
+    weight = _weight(s, most, temperature)
+    of_largest = _weight(largest, most, temperature)
+
+    starts = ops.convert_to_tensor(n * np.arange(rows, dtype="int32")[:, None])
+    at = ops.reshape(ops.cast(ops.reshape(place, (rows, k)), "int32") + starts, (-1, 1))
+
+    def put(values: Any) -> Any:
+        """Values of the k largest, where these are in `s`; 0 elsewhere."""
+        flat = ops.scatter(at, ops.reshape(values, (-1,)), (rows * n,))
+        return ops.reshape(flat, s.shape)
+
+    is_open = put(ops.ones_like(of_largest))
+    is_closed = 1.0 - is_open
+    rest = ops.sum(weight * is_closed, axis=-1, keepdims=True)
+    normalizer = rest + ops.flip(ops.cumsum(ops.flip(of_largest, -1), axis=-1), -1)
     # exp(-log z), not 1 / z: its gradient is a product of two moderate
     # factors, where that of the quotient has 1 / z ** 2, beyond float32.
-    inverse = ops.exp(-ops.log(normalizer)) * _first(k, descending.shape[-1])
-    return weight * ops.cumsum(inverse, axis=-1)
+    shares = ops.cumsum(ops.exp(-ops.log(normalizer)), axis=-1)
+    return is_open, weight * (put(shares) + is_closed * shares[..., -1:])
 
 
-def _first(k: int, n: int) -> Any:
-    return ops.convert_to_tensor((np.arange(n) < k).astype("float32"))
+def _weight(s: Any, most: Any, temperature: Any) -> Any:
+    return ops.exp(ops.maximum((s - most) / temperature, _LEAST_EXPONENT))
