@@ -55,6 +55,7 @@ class MaskedLayer(keras.layers.Layer):
         estimator: Any = "hard_concrete",
         granularity: str = "channel",
         gate_regularizer: Any = None,
+        logit_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -64,6 +65,7 @@ class MaskedLayer(keras.layers.Layer):
             self.estimator = estimators.get(estimator)
             self._require_pair(self.estimator)
         self.gate_regularizer = regularizers.get(gate_regularizer)
+        self.logit_scale = float(logit_scale)
         self.gate: Gate | None = None
         # Asked once, here, where values are concrete: not so inside a trace.
         activation = getattr(self, "activation", None)
@@ -88,6 +90,7 @@ class MaskedLayer(keras.layers.Layer):
 
     def build_gate(self) -> None:
         """Create the layer's own gate, if it has an estimator."""
+        self._refuse_inputs_of_groups()
         if self.estimator is None:
             return
         by_unit = self.granularity == granularity.CHANNEL
@@ -102,11 +105,34 @@ class MaskedLayer(keras.layers.Layer):
             # At least 1: a normalization may have no weights at all.
             weights_per_gate=max(size / math.prod(shape), 1.0),
             min_keep=1 if len(shape) == 1 else 0,
+            logit_scale=self.logit_scale,
             unit_axes=self._mask_unit_axes(),
             name=f"{self.name}_gate",
         )
+        if granularity.kind(self.granularity) == granularity.BLOCK:
+            # The last blocks of a row or column may be smaller than the others.
+            self.gate.count_weights = self._expected_weights
         self.gate.read_from(self)
         self.gate.build()
+
+    def _refuse_inputs_of_groups(self) -> None:
+        groups = getattr(self, "groups", 1)
+        if self.granularity == granularity.INPUT and groups > 1:
+            raise InvalidArgumentError(
+                f"groups=1 in {self.name!r} for a gate per input channel: with more, "
+                "one row of the kernel reads another channel in every group",
+                f"groups={groups}",
+                'Pass granularity="kernel", or mask the channels of the layer before.',
+            )
+
+    def _expected_weights(self) -> Any:
+        """How many entries of the kernel the gate leaves on average."""
+        gate: Any = self.gate
+        shape, axes = tuple(self._first_weight().shape), self._kernel_axes()
+        kept = granularity.expand(
+            self.granularity, gate.keep_probability(), shape, *axes
+        )
+        return ops.sum(kept) * (math.prod(shape) / math.prod(kept.shape))
 
     def _mask_shape(self) -> tuple[int, ...]:
         kernel = tuple(self._first_weight().shape)
@@ -224,6 +250,7 @@ class MaskedLayer(keras.layers.Layer):
             "estimator": _serialize(self.estimator),
             "granularity": self.granularity,
             "gate_regularizer": _serialize(self.gate_regularizer),
+            "logit_scale": self.logit_scale,
         }
 
 

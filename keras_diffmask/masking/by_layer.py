@@ -21,15 +21,22 @@ class LayerMasker:
         selection: which layers, and with which estimators.
         level: the granularity, finer than a channel.
         regularizer: penalty on each gate, or None.
+        logit_scale: learning-rate multiplier of the logits.
     """
 
     def __init__(
-        self, source: keras.Model, selection: Selection, level: str, regularizer: Any
+        self,
+        source: keras.Model,
+        selection: Selection,
+        level: str,
+        regularizer: Any,
+        logit_scale: float,
     ) -> None:
         self.source = source
         self.selection = selection
         self.level = level
         self.regularizer = regularizer
+        self.logit_scale = logit_scale
 
     def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
         if not any(self._maskable(layer) for layer in self.source.layers):
@@ -45,6 +52,8 @@ class LayerMasker:
         masked = STOCK_TO_MASKED.get(type(layer))
         level = granularity.kind(self.level)
         fits = masked is not None and level in masked.granularities
+        if level == granularity.INPUT and getattr(layer, "groups", 1) > 1:
+            return False  # no row of its kernel belongs to one input channel
         return fits and self.selection.takes(layer)
 
     def _make(self, old: Any) -> Any:
@@ -56,6 +65,7 @@ class LayerMasker:
                 "estimator": clone_estimator(self.selection.estimator_of([old])),
                 "granularity": self.level,
                 "gate_regularizer": self.regularizer,
+                "logit_scale": self.logit_scale,
             }
         )
 

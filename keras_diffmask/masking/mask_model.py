@@ -43,9 +43,15 @@ def mask_model(
         estimator: name or `Estimator`; each gate gets it. Or a dictionary of
             layers (written as for `include`) and estimators: the first that
             matches holds, and what none matches gets `"hard_concrete"`.
-        granularity: `"channel"` (also `"neuron"`), or `"weight"` for one gate
-            per kernel entry of Dense and Conv2D layers. Only channels can be
-            stripped.
+        granularity: what one gate covers. `"channel"` (also `"neuron"`): an
+            output channel, which the strip removes. Finer than that, every
+            kernel that has such parts gets gates of its own, and the strip
+            leaves zeros, but for channels that nobody writes or reads any
+            more: `"input"`, all that reads one input channel (Dense, and
+            convolutions without groups); `"block:4x4"` (also `"block"`), so
+            many inputs by so many units of Dense or a convolution;
+            `"kernel"`, the slice of a convolution's kernel between one input
+            and one output channel; `"weight"`, one kernel entry of any layer.
         budget: a `Budget` that `fit` is to reach, or None.
         gate_regularizer: penalty on the gates instead of a budget, for example
             `regularizers.L0(1e-4)`.
@@ -87,10 +93,12 @@ def mask_model(
     rebuild.require_finite(source)
     selection = Selection(source, estimator, include, exclude)
     level = _granularity(granularity)
+    selection.require(level)
     regularizer = regularizers_module.get(gate_regularizer)
     if level != "channel":
         _refuse_without_channels(level, budget, channel_multiple)
-        return LayerMasker(source, selection, level, regularizer).run(model_class)
+        masker = LayerMasker(source, selection, level, regularizer, logit_scale)
+        return masker.run(model_class)
     settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
     return ChannelMasker(trace(source), selection, budget, settings).run(model_class)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_diffmask import estimators
+from keras_diffmask import estimators, granularity
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.estimators import Estimator
 from keras_diffmask.graph import Group
@@ -93,6 +93,21 @@ class Selection:
                 self._estimators.append((selector, estimators.get(value)))
             estimator = "hard_concrete"
         self._estimators.append((everything, estimators.get(estimator)))
+
+    def require(self, level: str) -> None:
+        """Refuse an estimator that means nothing at a granularity.
+
+        Raises:
+            InvalidArgumentError: with the granularities at which it acts.
+        """
+        for _, estimator in self._estimators:
+            if granularity.kind(level) not in estimator.granularities:
+                words = " or ".join(map(repr, estimator.granularities))
+                raise InvalidArgumentError(
+                    f"a granularity at which {type(estimator).__name__} acts: {words}",
+                    f"granularity={level!r}",
+                    "Pass one of these, or another estimator.",
+                )
 
     def takes(self, layer: Any) -> bool:
         """Whether a layer of its own gates gets them."""
