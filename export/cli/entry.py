@@ -10,16 +10,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from keras_diffmask.errors import DiffmaskError
-from keras_diffmask.export.cli import benchmark, convert, demo, models
+from keras_diffmask.export.cli import benchmark, compare, convert, demo, models
 from keras_diffmask.export.cli.console import Console
 
-COMMANDS = (demo, models.SUMMARY, models.PLAN, models.STRIP, convert, benchmark)
+COMMANDS = (
+    demo,
+    models.SUMMARY,
+    models.PLAN,
+    models.STRIP,
+    convert,
+    benchmark,
+    compare,
+)
 DESCRIPTION = """\
 Pruning with differentiable masks for Keras 3, down to int8 on the device.
 
 A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan`,
 made smaller with `strip`, written for the device with `convert`, and timed with
-`benchmark`. `demo` does all of it on real data.
+`benchmark`. `demo` does all of it on real data, `compare` trains every estimator
+side by side.
 """
 
 

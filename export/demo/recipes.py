@@ -19,12 +19,15 @@ class Recipe:
         learning_rate: Adam's at the first step; it falls to 0 along a cosine.
         shifts: train also on every example moved one pixel to the left and to
             the right, so that an epoch is three times as long.
+        weight_decay: share of each weight that a step takes away, per unit of
+            the learning rate.
     """
 
     epochs: int
     batch_size: int
     learning_rate: float
     shifts: bool = False
+    weight_decay: float = 0.0
 
 
 # The digits are few, and their sides are empty: a shift loses hardly a stroke.

@@ -3,7 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from keras_diffmask.errors import ArtifactError, InvalidArgumentError
+from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export.demo.folder import results_folder
 
 QUICK_EXAMPLES = 200
 QUICK_EPOCHS = 3
@@ -67,13 +68,4 @@ class Settings:
         Raises:
             ArtifactError: it cannot be made, or is a file.
         """
-        folder = Path(self.out)
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise ArtifactError(
-                "a folder for the results that can be made or written",
-                f"out={self.out!r} ({error.strerror or error})",
-                "Choose one in an existing directory you may write to.",
-            ) from error
-        return folder
+        return results_folder(self.out)

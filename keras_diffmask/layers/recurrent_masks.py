@@ -29,12 +29,14 @@ class RecurrentGates(keras.layers.Layer):
         input_estimator: Any = None,
         hidden_estimator: Any = "hard_concrete",
         gate_regularizer: Any = None,
+        logit_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.input_estimator = _get(input_estimator)
         self.hidden_estimator = _get(hidden_estimator)
         self.gate_regularizer = regularizers.get(gate_regularizer)
+        self.logit_scale = float(logit_scale)
         self.input_gate: Gate | None = None
         self.hidden_gate: Gate | None = None
 
@@ -79,6 +81,7 @@ class RecurrentGates(keras.layers.Layer):
             estimator,
             regularizer=self.gate_regularizer,
             weights_per_gate=size,
+            logit_scale=self.logit_scale,
             name=f"{self.name}_{side}_gate",
         )
         gate.build()
@@ -104,6 +107,7 @@ class RecurrentGates(keras.layers.Layer):
             "input_estimator": _serialize(self.input_estimator),
             "hidden_estimator": _serialize(self.hidden_estimator),
             "gate_regularizer": _serialize(self.gate_regularizer),
+            "logit_scale": self.logit_scale,
         }
 
     def get_config(self) -> dict[str, Any]:

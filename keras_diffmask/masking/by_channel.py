@@ -1,6 +1,5 @@
 """Mask a model channel by channel: one gate per set of tied channels."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,6 +12,7 @@ from keras_diffmask.gate import Gate
 from keras_diffmask.graph import ChannelGraph
 from keras_diffmask.keras_internals import Call
 from keras_diffmask.layers import STOCK_TO_MASKED, ChannelMask
+from keras_diffmask.masking.gate_settings import GateSettings
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.placement import Placement, place
 from keras_diffmask.masking.selection import Selection
@@ -23,21 +23,6 @@ from keras_diffmask.masking.start import (
     initial_gate,
     nothing_to_mask,
 )
-
-
-@dataclass(frozen=True)
-class GateSettings:
-    """What all gates of a model have in common.
-
-    Attributes:
-        regularizer: penalty on the gates, or None.
-        logit_scale: learning-rate multiplier of the logits.
-        multiple: what numbers of open units are multiples of.
-    """
-
-    regularizer: Any
-    logit_scale: float
-    multiple: int
 
 
 class ChannelMasker:

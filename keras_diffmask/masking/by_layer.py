@@ -8,6 +8,7 @@ import numpy as np
 from keras_diffmask import granularity, rebuild
 from keras_diffmask.layers import STOCK_TO_MASKED
 from keras_diffmask.layers.masked import MaskedLayer
+from keras_diffmask.masking.gate_settings import GateSettings
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import clone_estimator, initial_gate, nothing_to_mask
@@ -20,8 +21,7 @@ class LayerMasker:
         source: the flat Functional model.
         selection: which layers, and with which estimators.
         level: the granularity, finer than a channel.
-        regularizer: penalty on each gate, or None.
-        logit_scale: learning-rate multiplier of the logits.
+        settings: what all gates have in common.
     """
 
     def __init__(
@@ -29,14 +29,12 @@ class LayerMasker:
         source: keras.Model,
         selection: Selection,
         level: str,
-        regularizer: Any,
-        logit_scale: float,
+        settings: GateSettings,
     ) -> None:
         self.source = source
         self.selection = selection
         self.level = level
-        self.regularizer = regularizer
-        self.logit_scale = logit_scale
+        self.settings = settings
 
     def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
         if not any(self._maskable(layer) for layer in self.source.layers):
@@ -64,8 +62,8 @@ class LayerMasker:
                 **old.get_config(),
                 "estimator": clone_estimator(self.selection.estimator_of([old])),
                 "granularity": self.level,
-                "gate_regularizer": self.regularizer,
-                "logit_scale": self.logit_scale,
+                "gate_regularizer": self.settings.regularizer,
+                "logit_scale": self.settings.logit_scale,
             }
         )
 

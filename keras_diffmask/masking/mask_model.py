@@ -10,8 +10,9 @@ from keras_diffmask.budget import Budget
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.graph import trace
 from keras_diffmask.inline import inlined
-from keras_diffmask.masking.by_channel import ChannelMasker, GateSettings
+from keras_diffmask.masking.by_channel import ChannelMasker
 from keras_diffmask.masking.by_layer import LayerMasker
+from keras_diffmask.masking.gate_settings import GateSettings
 from keras_diffmask.masking.masked_class import masked_class
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.selection import Selection
@@ -95,11 +96,10 @@ def mask_model(
     level = _granularity(granularity)
     selection.require(level)
     regularizer = regularizers_module.get(gate_regularizer)
+    settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
     if level != "channel":
         _refuse_without_channels(level, budget, channel_multiple)
-        masker = LayerMasker(source, selection, level, regularizer, logit_scale)
-        return masker.run(model_class)
-    settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
+        return LayerMasker(source, selection, level, settings).run(model_class)
     return ChannelMasker(trace(source), selection, budget, settings).run(model_class)
 
 

@@ -1,23 +1,19 @@
-"""Pictures of a masked model."""
+"""How much of each layer was kept, as a picture."""
 
-import io
 import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_diffmask.errors import (
-    ArtifactError,
-    InvalidArgumentError,
-    MissingDependencyError,
-)
+from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.plots.picture import FAINT, INK, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KEPT, GONE, INK, FAINT = "#1b6ca8", "#dfe6ec", "#22303c", "#71808e"
+KEPT, GONE = "#1b6ca8", "#dfe6ec"
 ROW_INCHES = 0.30
 LONGEST_NAME = 30
 
@@ -56,9 +52,9 @@ def kept_figure(
     """
     table = [(str(name), int(kept), int(total)) for name, kept, total in rows]
     _check(table)
-    figure = _new_figure(len(table))
+    figure = new_figure(8.0, 1.25 + ROW_INCHES * len(table))
     _draw(figure, table, title, unit)
-    return _save(figure, Path(path))
+    return save(figure, Path(path))
 
 
 def _check(table: list[Row]) -> None:
@@ -73,22 +69,6 @@ def _check(table: list[Row]) -> None:
                 f"({name!r}, {kept}, {total})",
                 "Pass (name, kept, total) with the counts of one layer.",
             )
-
-
-def _new_figure(rows: int) -> "Figure":
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError(
-            "matplotlib to be installed",
-            "an environment without it",
-            "Install it with `pip install matplotlib`.",
-        ) from error
-    # Not pyplot: it would choose a backend and keep the figure open.
-    figure = Figure(figsize=(8.0, 1.25 + ROW_INCHES * rows), dpi=160, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _draw(figure: "Figure", table: list[Row], title: str, unit: str) -> None:
@@ -135,21 +115,3 @@ def _shortened(name: str) -> str:
         return name
     half = (LONGEST_NAME - 1) / 2
     return f"{name[: math.ceil(half)]}…{name[-math.floor(half) :]}"
-
-
-def _save(figure: "Figure", path: Path) -> Path:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", facecolor="white")
-    # Drawn in memory first, so a failure leaves no half picture behind.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(picture.getvalue())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ArtifactError(
-            "a path that can be written",
-            f"path={str(path)!r} ({error.strerror or error})",
-            "Choose a file in an existing directory you may write to.",
-        ) from error
-    return path

@@ -1,0 +1,83 @@
+"""`compare`: every estimator on the same network, data and budget."""
+
+import argparse
+
+from keras_diffmask.export.cli.console import Console
+from keras_diffmask.export.cli.files import start_keras
+
+NAME = "compare"
+HELP = (
+    "Train the same small CNN with every estimator at the same budget, and print "
+    "accuracy, what was kept, MACs and seconds side by side."
+)
+EXAMPLE = (
+    "keras-diffmask compare --data-dir data/fashion_mnist\n"
+    "  keras-diffmask compare --estimators hard_concrete top_k --macs 0.5 0.3 0.2\n"
+    "  keras-diffmask compare --quick"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument(
+        "--estimators", nargs="+", metavar="NAME",
+        help="which; default: all there are",
+    )  # fmt: skip
+    parser.add_argument(
+        "--macs", type=float, nargs="+", default=[0.3], metavar="SHARE",
+        help="budgets, as fractions of the dense network's MACs; default: 0.3",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dataset", metavar="NAME",
+        help="an image data set: digits (inside scikit-learn, the default), "
+        "fashion_mnist, cifar10 or mnist; without --data-dir, it is downloaded",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="folder with the files of a data set"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=6,
+        help="epochs of each network; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=int, default=3,
+        help="how many times to train everything; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="train on at most so many examples"
+    )
+    parser.add_argument(
+        "--out", default="compare-results", metavar="DIR",
+        help="folder for report.json, compare.png and the figures of each training, "
+        "which a second run does not repeat; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="one seed, 2 epochs, 200 examples: only to see that it works",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Runs the comparison and prints its table."""
+    with console.phase("starting Keras") as advance:
+        start_keras()
+        from keras_diffmask.export.compare.run import run as run_comparison
+        from keras_diffmask.export.compare.settings import Settings
+        from keras_diffmask.export.compare.table import render
+
+        advance("")
+    names = arguments.estimators
+    settings = Settings(
+        estimators=tuple(names) if names else None,
+        budgets=tuple(arguments.macs),
+        dataset=arguments.dataset,
+        data_dir=arguments.data_dir,
+        epochs=arguments.epochs,
+        seeds=arguments.seeds,
+        limit=arguments.limit,
+        out=arguments.out,
+        quick=arguments.quick,
+    )
+    report = run_comparison(settings, console)
+    written = "\n".join(f"  {path}" for path in report.files.values())
+    console.result(report.to_dict(), lambda: f"{render(report)}\n\nwritten:\n{written}")

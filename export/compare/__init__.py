@@ -1,0 +1,1 @@
+"""The comparison: every estimator on the same network, data and budget."""

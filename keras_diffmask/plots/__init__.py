@@ -1,0 +1,5 @@
+"""Pictures of masked models."""
+
+from keras_diffmask.plots.kept import kept_figure as kept_figure
+from keras_diffmask.plots.tradeoff import Point as Point
+from keras_diffmask.plots.tradeoff import tradeoff_figure as tradeoff_figure
