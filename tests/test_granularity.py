@@ -8,6 +8,7 @@ import pytest
 
 from keras_diffmask import granularity, layers
 from keras_diffmask.errors import InvalidArgumentError
+from tests.reference.granularity import element_of, expanded, mask_shape_of
 
 #: Kernel -> its shape, its axis of inputs, and that of units.
 KERNELS: dict[str, tuple[tuple[int, ...], int, int]] = {
@@ -29,30 +30,6 @@ every_kernel = pytest.mark.parametrize("kernel", KERNELS)
 every_level = pytest.mark.parametrize("level", LEVELS)
 
 
-def element_of(
-    level: str, entry: tuple[int, ...], inputs: int, units: int
-) -> tuple[int, ...]:
-    """Which element of the mask covers an entry of the kernel, from the words."""
-    i, u = entry[inputs], entry[units]
-    if level == "weight":
-        return entry
-    if level == "input":
-        return (i,)
-    if level == "kernel":
-        places = {len(entry) + inputs: i, len(entry) + units: u}
-        return tuple(places.get(axis, 0) for axis in range(len(entry)))
-    high, wide = map(int, level.removeprefix("block:").split("x"))
-    return i // high, u // wide
-
-
-def mask_shape_of(
-    level: str, shape: tuple[int, ...], inputs: int, units: int
-) -> tuple[int, ...]:
-    """One more than the largest element that covers anything."""
-    covering = [element_of(level, e, inputs, units) for e in np.ndindex(*shape)]
-    return tuple(int(size) for size in np.max(covering, axis=0) + 1)
-
-
 @every_level
 @every_kernel
 def test_mask_shape(kernel: str, level: str) -> None:
@@ -69,9 +46,7 @@ def test_expand(kernel: str, level: str) -> None:
     shape, inputs, units = KERNELS[kernel]
     size = mask_shape_of(level, shape, inputs, units)
     mask = np.arange(1.0, np.prod(size) + 1, dtype="float32").reshape(size)
-    expected = np.zeros(shape)
-    for entry in np.ndindex(*shape):
-        expected[entry] = mask[element_of(level, entry, inputs, units)]
+    expected = expanded(level, mask, shape, inputs, units)
     tensor = keras.ops.convert_to_tensor(mask)
     factor = granularity.expand(level, tensor, shape, inputs, units)
     factor = keras.ops.convert_to_numpy(factor)
@@ -160,9 +135,7 @@ def test_layer_covers_the_kernel_as_the_words_say(level: str) -> None:
         ((variable, value),) = layer.masked_weights(mask)
         assert variable is layer.kernel
         kernel = keras.ops.convert_to_numpy(layer.kernel)
-        expected = kernel.copy()
-        for entry in np.ndindex(*shape):
-            expected[entry] *= mask[element_of(level, entry, *axes)]
+        expected = kernel * expanded(level, mask, shape, *axes)
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(value), expected)
 
 
