@@ -134,6 +134,10 @@ class Gate(GateLogits):
         self.fixed_keep = add_state(self, "fixed_keep", self.mask_shape, 1.0)
 
     def call(self, inputs: Any = None, training: bool | None = None) -> tuple[Any, Any]:
+        if self.regularizer and self.raw_logits is None and not self.losses:
+            # No variable of its own that the penalty could hang on: added in
+            # evaluation as well, where that of a variable counts too.
+            self.add_loss(self._penalty(None))
         if not training:
             return self.inference_mask(), self.keep_probability()
         logits = self._in_rows(self.logits())
@@ -141,9 +145,6 @@ class Gate(GateLogits):
         mask = self._unless_fixed(self._in_shape(mask))
         if self.step is not None:
             self.step.assign_add(1.0)
-        if self.regularizer and self.raw_logits is None:
-            # No variable of its own that the penalty could hang on.
-            self.add_loss(self._penalty(None))
         return mask, self.keep_probability()
 
     def inference_mask(self) -> Any:

@@ -81,13 +81,16 @@ class GateLogits(keras.layers.Layer):
 
     def logits(self) -> Any:
         """The gate logits, which an optimizer step keeps in the estimator's range."""
-        variable = None
-        if self.raw_logits is not None:
-            raw = ops.convert_to_tensor(self.raw_logits)
-            # An optimizer sees the gradient of the logits as it is and moves
-            # `raw` as far as any weight: the logits go `logit_scale` times that.
-            variable = straight_through(ops.multiply(raw, self.logit_scale), raw)
-        return self.estimator.logits_from(variable, self.read_weights())
+        return self.estimator.logits_from(self.trained(), self.read_weights())
+
+    def trained(self) -> Any:
+        """What is trained, in the unit of the logits; None where nothing is."""
+        if self.raw_logits is None:
+            return None
+        raw = ops.convert_to_tensor(self.raw_logits)
+        # An optimizer sees the gradient of the logits as it is and moves
+        # `raw` as far as any weight: the logits go `logit_scale` times that.
+        return straight_through(ops.multiply(raw, self.logit_scale), raw)
 
     def read_weights(self) -> tuple[Any, ...]:
         """The weights that the estimator reads, float32."""

@@ -10,10 +10,10 @@ import pytest
 from keras_diffmask import Gate, estimators
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.regularizers import L0
-from tests.laws.masked_cases import ESTIMATORS, array, make_estimator, set_logits
+from tests.laws.masked_cases import LOGIT_ESTIMATORS, array, make_estimator, set_logits
 
 KEEP = np.array([True, False, True, False])
-every_estimator = pytest.mark.parametrize("key", ESTIMATORS)
+every_estimator = pytest.mark.parametrize("key", LOGIT_ESTIMATORS)
 
 
 def _gate(shape: Any = 4, estimator: Any = "hard_concrete", **arguments: Any) -> Gate:

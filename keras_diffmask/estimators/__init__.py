@@ -4,7 +4,10 @@ from typing import Any
 
 from keras_diffmask import lookup
 from keras_diffmask.estimators.estimator import Estimator as Estimator
+from keras_diffmask.estimators.gumbel_sigmoid import GumbelSigmoid as GumbelSigmoid
 from keras_diffmask.estimators.hard_concrete import HardConcrete as HardConcrete
+from keras_diffmask.estimators.operation_aware import OperationAware as OperationAware
+from keras_diffmask.estimators.soft_threshold import SoftThreshold as SoftThreshold
 from keras_diffmask.estimators.straight_through import (
     StraightThrough as StraightThrough,
 )
@@ -13,6 +16,9 @@ from keras_diffmask.estimators.straight_through import (
 ALL_OBJECTS: dict[str, type[Estimator]] = {
     "straight_through": StraightThrough,
     "hard_concrete": HardConcrete,
+    "operation_aware": OperationAware,
+    "soft_threshold": SoftThreshold,
+    "gumbel_sigmoid": GumbelSigmoid,
 }
 
 

@@ -29,10 +29,17 @@ class Estimator:
     #: What the trained variable may reach. Within it a closed gate can still
     #: come back: further out the gradient of a sigmoid vanishes.
     logit_range: tuple[float, float] = (-4.6, 4.6)
+    #: The training mask above which `keep_probability` counts a unit as open;
+    #: 0 but for masks that are soft to the end.
+    open_above: float = 0.0
     #: The granularities that make sense.
     granularities: ClassVar[tuple[str, ...]] = granularity.NAMES
     #: Weights of the masked layer that the logits are a function of.
     reads: ClassVar[tuple[str, ...]] = ()
+    #: The Keras layer whose weights those have to be; None where any will do.
+    carrier: ClassVar[type[keras.layers.Layer] | None] = None
+    #: Activations of which one has to follow that layer; () where none has to.
+    followed_by: ClassVar[tuple[str, ...]] = ()
     #: Whether the number of open units is given, and not what training finds.
     has_fixed_count: ClassVar[bool] = False
 
@@ -68,7 +75,7 @@ class Estimator:
         raise NotImplementedError(f"{type(self).__name__} must define decide")
 
     def keep_probability(self, logits: Any, step: Any = 0.0) -> Any:
-        """P(training mask != 0), with the gradient that penalties use."""
+        """P(training mask > `open_above`), with the gradient that penalties use."""
         raise NotImplementedError(f"{type(self).__name__} must define keep_probability")
 
     def initial_gate(self) -> float:

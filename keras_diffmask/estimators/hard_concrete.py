@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_diffmask import schedules
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.estimators.estimator import Estimator, logistic_noise
 
@@ -39,7 +40,7 @@ class HardConcrete(Estimator):
         initial_keep: float in (0, 1), P(mask != 0) at the start. The default
             0.985 puts the logit at 2.586, where the inference gate is
             exactly 1: a masked model starts at the function it was made from.
-        temperature: float > 0, `beta` of the paper.
+        temperature: float > 0, `beta` of the paper, or a schedule of such.
         stretch_low: float < 0, `gamma` of the paper.
         stretch_high: float > 1, `zeta` of the paper.
         inference_rule: `"mean"` (the authors' code) or `"median"`.
@@ -64,13 +65,12 @@ class HardConcrete(Estimator):
     def __init__(
         self,
         initial_keep: float = 0.985,
-        temperature: float = 2.0 / 3.0,
+        temperature: Any = 2.0 / 3.0,
         stretch_low: float = -0.1,
         stretch_high: float = 1.1,
         inference_rule: str = "mean",
     ) -> None:
         super().__init__(initial_keep)
-        _require(temperature > 0, "temperature > 0", f"temperature={temperature!r}")
         _require(stretch_low < 0, "stretch_low < 0", f"stretch_low={stretch_low!r}")
         _require(stretch_high > 1, "stretch_high > 1", f"stretch_high={stretch_high!r}")
         _require(
@@ -78,41 +78,44 @@ class HardConcrete(Estimator):
             f"inference_rule to be one of {', '.join(_RULES)}",
             f"inference_rule={inference_rule!r}",
         )
-        self.temperature = float(temperature)
+        self.temperature = schedules.get(temperature, "temperature", above=0.0)
         self.stretch_low = float(stretch_low)
         self.stretch_high = float(stretch_high)
         self.inference_rule = inference_rule
 
-    @property
-    def _shift(self) -> float:
-        return self.temperature * math.log(-self.stretch_low / self.stretch_high)
+    def _temperature(self, step: Any) -> Any:
+        return schedules.at(self.temperature, step)
+
+    def _shift(self, step: Any) -> Any:
+        return self._temperature(step) * math.log(-self.stretch_low / self.stretch_high)
 
     def _stretch(self, s: Any) -> Any:
         width = self.stretch_high - self.stretch_low
         return ops.clip(s * width + self.stretch_low, 0.0, 1.0)
 
     def initial_logit(self) -> float:
-        return math.log(self.initial_keep / (1.0 - self.initial_keep)) + self._shift
+        open_logit = math.log(self.initial_keep / (1.0 - self.initial_keep))
+        return open_logit + float(self._shift(0.0))
 
     def sample(
         self, logits: Any, seed: keras.random.SeedGenerator, step: Any = 0.0
     ) -> Any:
         noise = logistic_noise(ops.shape(logits), seed)
-        return self._stretch(ops.sigmoid((noise + logits) / self.temperature))
+        return self._stretch(ops.sigmoid((noise + logits) / self._temperature(step)))
 
     def decide(self, logits: Any, step: Any = 0.0) -> Any:
         logits = ops.convert_to_tensor(logits, dtype="float32")
         if self.inference_rule == "median":
-            logits = logits / self.temperature
+            logits = logits / self._temperature(step)
         return self._stretch(ops.sigmoid(logits))
 
     def keep_probability(self, logits: Any, step: Any = 0.0) -> Any:
-        return ops.sigmoid(logits - self._shift)
+        return ops.sigmoid(logits - self._shift(step))
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "temperature": self.temperature,
+            "temperature": schedules.serialize(self.temperature),
             "stretch_low": self.stretch_low,
             "stretch_high": self.stretch_high,
             "inference_rule": self.inference_rule,

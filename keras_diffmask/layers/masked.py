@@ -11,6 +11,7 @@ from keras import ops
 from keras_diffmask import estimators, granularity, keras_internals, regularizers
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
+from keras_diffmask.layers.fit import require_carrier, require_fit, require_weights
 from keras_diffmask.layers.substitution import call_with
 
 
@@ -63,26 +64,13 @@ class MaskedLayer(keras.layers.Layer):
         self.estimator: estimators.Estimator | None = None
         if estimator is not None:
             self.estimator = estimators.get(estimator)
-            self._require_pair(self.estimator)
+            require_fit(self, self.estimator, self.granularity)
         self.gate_regularizer = regularizers.get(gate_regularizer)
         self.logit_scale = float(logit_scale)
         self.gate: Gate | None = None
         # Asked once, here, where values are concrete: not so inside a trace.
         activation = getattr(self, "activation", None)
         self._zero_at_zero = is_zero_at_zero(activation)
-
-    def _require_pair(self, estimator: estimators.Estimator) -> None:
-        """Refuse an estimator that means nothing at this granularity."""
-        works = [one for one in self.granularities if one in estimator.granularities]
-        if granularity.kind(self.granularity) in works:
-            return
-        name = type(estimator).__name__
-        words = " or ".join(map(repr, works)) or "none on this layer"
-        raise InvalidArgumentError(
-            f"a granularity at which {name} acts on {self.name!r}: {words}",
-            f"granularity={self.granularity!r}",
-            "Pass one of these, or another estimator.",
-        )
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -93,6 +81,7 @@ class MaskedLayer(keras.layers.Layer):
         self._refuse_inputs_of_groups()
         if self.estimator is None:
             return
+        require_weights(self, self.estimator)
         by_unit = self.granularity == granularity.CHANNEL
         shape = (self.gated_units(),) if by_unit else self._mask_shape()
         size = (
@@ -162,7 +151,8 @@ class MaskedLayer(keras.layers.Layer):
             raise InvalidArgumentError(
                 f"a layer with {name} for the estimator of {self.name!r}",
                 f"a {type(self).__name__} without",
-                "Pass an estimator with logits of its own, such as 'hard_concrete'.",
+                "Give it one (normalization has gamma with scale=True and beta with "
+                "center=True), or pass another estimator, such as 'hard_concrete'.",
             )
         return weight
 
@@ -214,6 +204,8 @@ class MaskedLayer(keras.layers.Layer):
         mask = kwargs.get("gate_mask")
         gate = None if mask is None else keras_internals.maker_of(mask)
         if isinstance(gate, Gate) and gate.estimator.reads:
+            require_carrier(self, gate.estimator)
+            require_weights(self, gate.estimator)
             gate.read_from(self)
         return super().compute_output_spec(*args, **kwargs)
 

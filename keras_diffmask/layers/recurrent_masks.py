@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_diffmask import estimators, granularity, regularizers
 from keras_diffmask.gate import Gate
+from keras_diffmask.layers.fit import require_fit
 from keras_diffmask.layers.masked import along, multiply
 
 
@@ -35,6 +36,8 @@ class RecurrentGates(keras.layers.Layer):
         super().__init__(*args, **kwargs)
         self.input_estimator = _get(input_estimator)
         self.hidden_estimator = _get(hidden_estimator)
+        for estimator in filter(None, (self.input_estimator, self.hidden_estimator)):
+            require_fit(self, estimator, granularity.CHANNEL)
         self.gate_regularizer = regularizers.get(gate_regularizer)
         self.logit_scale = float(logit_scale)
         self.input_gate: Gate | None = None

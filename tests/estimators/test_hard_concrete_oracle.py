@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_diffmask import schedules
 from keras_diffmask.estimators import HardConcrete
 from tests.reference import hard_concrete as oracle
 from tests.reference.gradients import autodiff, central_differences
@@ -157,3 +158,33 @@ def test_hard_concrete_frequencies_of_zero_and_one_within_four_sigma(
         ((mask == 1).mean(), float(oracle.full_probability(logit))),
     ):
         assert abs(observed - p) <= 4.0 * np.sqrt(p * (1 - p) / count)
+
+
+def test_hard_concrete_temperature_follows_its_schedule(
+    every_noise: np.ndarray,
+) -> None:
+    fall = schedules.Linear(1.0, 0.5, steps=100)
+    estimator = HardConcrete(temperature=fall, inference_rule="median")
+    assert estimator.is_scheduled and not HardConcrete().is_scheduled
+    logits = np.tile(LOGITS[:, None], (1, len(NOISE)))
+    tensor, seed = keras.ops.convert_to_tensor(logits), keras.random.SeedGenerator(0)
+    for step, beta in ((0, 1.0), (50, 0.75), (1000, 0.5)):
+        for ours, expected in (
+            (
+                estimator.sample(tensor, seed, step),
+                oracle.sample(logits, every_noise, beta),
+            ),
+            (
+                estimator.decide(tensor, step),
+                oracle.decide(logits, "median", beta),
+            ),
+            (
+                estimator.keep_probability(tensor, step),
+                oracle.keep_probability(logits, beta),
+            ),
+        ):
+            np.testing.assert_allclose(ours, expected, atol=2e-6)
+    start = estimator.keep_probability(np.float32(estimator.initial_logit()), 0.0)
+    np.testing.assert_allclose(start, estimator.initial_keep, atol=1e-6)
+    restored = HardConcrete.from_config(estimator.get_config())
+    assert restored.get_config() == estimator.get_config()

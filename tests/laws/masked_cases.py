@@ -19,6 +19,9 @@ from tests.laws.masked_examples import EXAMPLES, Example
 ESTIMATOR_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "straight_through": ({}, {"bernoulli": True}),
     "hard_concrete": ({}, {"inference_rule": "median"}),
+    "soft_threshold": ({},),
+    "operation_aware": ({},),
+    "gumbel_sigmoid": ({}, {"hard": False}),
 }
 
 
@@ -37,6 +40,14 @@ ESTIMATORS = {
 #: Those that differ in training: another inference rule trains the same.
 TRAINED_ESTIMATORS = [
     key for key, (_, more) in ESTIMATORS.items() if "inference_rule" not in more
+]
+
+
+#: Those with a logit per unit of their own, which a gate without a layer can have.
+LOGIT_ESTIMATORS = [
+    key
+    for key, (name, more) in ESTIMATORS.items()
+    if not estimators.ALL_OBJECTS[name](**more).reads
 ]
 
 
@@ -104,6 +115,13 @@ class Case:
         if "granularity" in names:
             chosen["granularity"] = self.granularity
         return chosen
+
+    def takes(self, key: str) -> bool:
+        """Whether an estimator of the table means anything here."""
+        estimator = make_estimator(key)
+        carrier = estimator.carrier or keras.layers.Layer
+        fits = self.granularity in estimator.granularities
+        return fits and issubclass(self.layer_class, carrier)
 
     def bare(self, estimator: Any = "hard_concrete", **more: Any) -> Any:
         """The masked layer itself (a cell stays a cell)."""
