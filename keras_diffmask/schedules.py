@@ -40,7 +40,10 @@ class Schedule:
     def __call__(self, step: Any) -> Any:
         """The value at a training step, float32."""
         step = ops.cast(step, "float32")
-        return self.between(ops.clip((step - self.delay) / self.steps, 0.0, 1.0))
+        value = self.between(ops.clip((step - self.delay) / self.steps, 0.0, 1.0))
+        # In float32, 5 + (1e-9 - 5) is 0: a temperature must not round to it.
+        low, high = sorted((self.start, self.end))
+        return ops.clip(value, low, high)
 
     def between(self, progress: Any) -> Any:
         """The value at a share of the way, in [0, 1]."""

@@ -160,21 +160,6 @@ def test_gate_logits_stay_in_range_after_a_huge_optimizer_step(
     )
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.0, 20.0])
-def test_gate_logit_scale_multiplies_the_rate_under_adam(scale: float) -> None:
-    gate = _gate(logit_scale=scale)
-    before = array(gate.logits())
-    np.testing.assert_allclose(
-        before, gate.estimator.initial_logit(), rtol=1e-6
-    )  # the start is the same whatever the scale
-    optimizer = keras.optimizers.Adam(1e-3)
-    optimizer.build([gate.raw_logits])
-    slope = keras.ops.convert_to_tensor([0.5, 2.0, 0.1, 7.0])
-    optimizer.apply([slope], [gate.raw_logits])
-    # Adam's first step is its learning rate, whatever the gradient's size.
-    np.testing.assert_allclose(before - array(gate.logits()), 1e-3 * scale, rtol=2e-3)
-
-
 def test_gate_samples_in_training_only() -> None:
     gate = _gate(64)
     set_logits(gate, 0.0)

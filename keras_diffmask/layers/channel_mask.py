@@ -35,6 +35,8 @@ class ChannelMask(MaskedLayer, _Same):
             layer that takes its mask as the call argument `gate_mask`.
         granularity: `"channel"`.
         gate_regularizer: penalty on the gates, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -50,7 +52,8 @@ class ChannelMask(MaskedLayer, _Same):
         Same as the input's.
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Conv1DTranspose with gates on its output channels or on its weights."""
+"""Conv1DTranspose with gates on its output channels or on parts of its kernel."""
 
 import keras
 
@@ -8,10 +8,10 @@ from keras_diffmask.layers.masked import MaskedLayer
 
 @keras.saving.register_keras_serializable("keras_diffmask")
 class MaskedConv1DTranspose(MaskedLayer, keras.layers.Conv1DTranspose):
-    """`keras.layers.Conv1DTranspose` whose filters (or weights) carry trainable gates.
+    """`keras.layers.Conv1DTranspose` whose filters (or parts) carry trainable gates.
 
         y = activation(conv_transpose(x, kernel * mask) + bias * mask)   channels
-        y = activation(conv_transpose(x, kernel * mask) + bias)          weights
+        y = activation(conv_transpose(x, kernel * mask) + bias)          all others
 
     As in `MaskedConv2D` the mask multiplies the kernel, not the feature map.
 
@@ -19,10 +19,15 @@ class MaskedConv1DTranspose(MaskedLayer, keras.layers.Conv1DTranspose):
         *args: positional arguments of `keras.layers.Conv1DTranspose`.
         estimator: name or `Estimator` of the layer's own gate; None for a
             layer that takes its mask as the call argument `gate_mask`.
-        granularity: `"channel"`, one gate per filter, or `"weight"`, one per
+        granularity: what one gate covers. `"channel"`: a filter; `"input"`: all
+            that reads one input channel; `"block:4x4"` (also `"block"`): so
+            many inputs by so many filters, at all positions; `"kernel"`: the
+            slice between one input channel and one filter; `"weight"`: one
             kernel entry.
         gate_regularizer: penalty on the gates, for example
             `regularizers.L0(1e-4)`, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.Conv1DTranspose`.
 
     Call arguments:
@@ -37,7 +42,8 @@ class MaskedConv1DTranspose(MaskedLayer, keras.layers.Conv1DTranspose):
         `(batch, new_steps, filters)`
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Dense with gates on its neurons or on its weights."""
+"""Dense with gates on its neurons or on parts of its kernel."""
 
 import keras
 
@@ -8,10 +8,10 @@ from keras_diffmask.layers.masked import MaskedLayer
 
 @keras.saving.register_keras_serializable("keras_diffmask")
 class MaskedDense(MaskedLayer, keras.layers.Dense):
-    """`keras.layers.Dense` whose neurons (or weights) carry trainable gates.
+    """`keras.layers.Dense` whose neurons (or parts) carry trainable gates.
 
         y = activation(x @ (kernel * mask) + bias * mask)     neurons
-        y = activation(x @ (kernel * mask) + bias)            weights
+        y = activation(x @ (kernel * mask) + bias)            all others
 
     With an activation that is not 0 at 0 the neuron mask multiplies the
     output instead, so that a closed neuron gives exactly 0.
@@ -20,10 +20,13 @@ class MaskedDense(MaskedLayer, keras.layers.Dense):
         *args: positional arguments of `keras.layers.Dense`.
         estimator: name or `Estimator` of the layer's own gate; None for a
             layer that takes its mask as the call argument `gate_mask`.
-        granularity: `"channel"` (also `"neuron"`), one gate per unit, or
-            `"weight"`, one per kernel entry.
+        granularity: what one gate covers. `"channel"` (also `"neuron"`): a unit;
+            `"input"`: all that reads one input; `"block:4x4"` (also `"block"`):
+            so many inputs by so many units; `"weight"`: one kernel entry.
         gate_regularizer: penalty on the gates, for example
             `regularizers.L0(1e-4)`, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.Dense`.
 
     Call arguments:
@@ -38,7 +41,8 @@ class MaskedDense(MaskedLayer, keras.layers.Dense):
         `(batch, ..., units)`
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together.
 
     Example:
 

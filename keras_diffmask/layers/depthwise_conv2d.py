@@ -25,6 +25,8 @@ class MaskedDepthwiseConv2D(MaskedLayer, keras.layers.DepthwiseConv2D):
             one per kernel entry.
         gate_regularizer: penalty on the gates, for example
             `regularizers.L0(1e-4)`, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.DepthwiseConv2D`.
 
     Call arguments:
@@ -40,7 +42,8 @@ class MaskedDepthwiseConv2D(MaskedLayer, keras.layers.DepthwiseConv2D):
         `(batch, new_height, new_width, channels * depth_multiplier)`
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together.
 
     Example:
 

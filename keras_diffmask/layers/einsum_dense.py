@@ -1,5 +1,6 @@
 """EinsumDense with gates on its units or on its weights."""
 
+import re
 from typing import Any
 
 import keras
@@ -28,6 +29,8 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
             `"weight"`, one per kernel entry.
         gate_regularizer: penalty on the gates, for example
             `regularizers.L0(1e-4)`, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.EinsumDense`.
 
     Call arguments:
@@ -42,8 +45,9 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
         As the equation says.
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity; an equation
-            whose kernel writes no axis, for granularity `"channel"`.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together; an equation whose kernel writes no axis, for
+            granularity `"channel"`.
 
     Example:
 
@@ -79,6 +83,13 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
         self.unit_axes = {"kernel": kernel_axis}
         if self._bias_has_units():
             self.unit_axes["bias"] = self._unit_axis
+
+    def _mask_unit_axes(self) -> tuple[int, ...]:
+        """The kernel's axes that the output has too: what is left is summed over."""
+        if self.granularity == granularity.CHANNEL:
+            return super()._mask_unit_axes()
+        _, kernel, outputs = re.split(",|->", self.equation)
+        return tuple(axis for axis, label in enumerate(kernel) if label in outputs)
 
     def _bias_has_units(self) -> bool:
         shape = () if self.bias is None else self.bias.shape

@@ -24,6 +24,8 @@ class MaskedGroupNormalization(MaskedLayer, keras.layers.GroupNormalization):
             layer that takes its mask as the call argument `gate_mask`.
         granularity: `"channel"`.
         gate_regularizer: penalty on the gates, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.GroupNormalization`.
 
     Call arguments:
@@ -38,7 +40,8 @@ class MaskedGroupNormalization(MaskedLayer, keras.layers.GroupNormalization):
         Same as the input's.
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together.
 
     Example:
 

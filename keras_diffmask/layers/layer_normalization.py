@@ -26,6 +26,8 @@ class MaskedLayerNormalization(MaskedLayer, keras.layers.LayerNormalization):
             layer that takes its mask as the call argument `gate_mask`.
         granularity: `"channel"`.
         gate_regularizer: penalty on the gates, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.LayerNormalization`.
 
     Call arguments:
@@ -40,8 +42,9 @@ class MaskedLayerNormalization(MaskedLayer, keras.layers.LayerNormalization):
         Same as the input's.
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity; more than one
-            axis, where it is not said which one the channels are.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together; more than one axis, where it is not said which
+            one the channels are.
 
     Example:
 

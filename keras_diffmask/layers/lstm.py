@@ -29,6 +29,8 @@ class MaskedLSTM(RecurrentGates, keras.layers.LSTM):
         hidden_estimator: the same for the hidden neurons; None for a layer
             that takes its mask as the call argument `hidden_gate_mask`.
         gate_regularizer: penalty on both gates, or None.
+        logit_scale: float > 0, how many times faster than a weight the logits
+            of both gates learn.
         **kwargs: keyword arguments of `keras.layers.LSTM`.
 
     Call arguments:

@@ -34,6 +34,8 @@ class MaskedLSTMCell(RecurrentGates, keras.layers.LSTMCell):
             or None for no such gate (the default).
         hidden_estimator: the same for the hidden neurons.
         gate_regularizer: penalty on both gates, or None.
+        logit_scale: float > 0, how many times faster than a weight the logits
+            of both gates learn.
         **kwargs: keyword arguments of `keras.layers.LSTMCell`.
 
     Call arguments:

@@ -78,6 +78,7 @@ class MaskedLayer(keras.layers.Layer):
 
     def build_gate(self) -> None:
         """Create the layer's own gate, if it has an estimator."""
+        self._refuse_inputs_of_groups()
         if self.estimator is None:
             return
         require_weights(self, self.estimator)
@@ -97,8 +98,30 @@ class MaskedLayer(keras.layers.Layer):
             unit_axes=self._mask_unit_axes(),
             name=f"{self.name}_gate",
         )
+        if granularity.kind(self.granularity) == granularity.BLOCK:
+            # The last blocks of a row or column may be smaller than the others.
+            self.gate.count_weights = self._expected_weights
         self.gate.read_from(self)
         self.gate.build()
+
+    def _refuse_inputs_of_groups(self) -> None:
+        groups = getattr(self, "groups", 1)
+        if self.granularity == granularity.INPUT and groups > 1:
+            raise InvalidArgumentError(
+                f"groups=1 in {self.name!r} for a gate per input channel: with more, "
+                "one row of the kernel reads another channel in every group",
+                f"groups={groups}",
+                'Pass granularity="kernel", or mask the channels of the layer before.',
+            )
+
+    def _expected_weights(self) -> Any:
+        """How many entries of the kernel the gate leaves on average."""
+        gate: Any = self.gate
+        shape, axes = tuple(self._first_weight().shape), self._kernel_axes()
+        kept = granularity.expand(
+            self.granularity, gate.keep_probability(), shape, *axes
+        )
+        return ops.sum(kept) * (math.prod(shape) / math.prod(kept.shape))
 
     def _mask_shape(self) -> tuple[int, ...]:
         kernel = tuple(self._first_weight().shape)

@@ -27,6 +27,8 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
         granularity: `"channel"`, one gate per head.
         gate_regularizer: penalty on the gates, for example
             `regularizers.L0(1e-4)`, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.MultiHeadAttention`.
 
     Call arguments:
@@ -43,7 +45,8 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
         `return_attention_scores` also `(batch, num_heads, targets, sources)`.
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together.
 
     Example:
 

@@ -24,6 +24,8 @@ class MaskedSeparableConv1D(MaskedLayer, keras.layers.SeparableConv1D):
             pointwise kernel entry.
         gate_regularizer: penalty on the gates, for example
             `regularizers.L0(1e-4)`, or None.
+        logit_scale: float > 0, how many times faster than a weight the own
+            gate's logits learn.
         **kwargs: keyword arguments of `keras.layers.SeparableConv1D`.
 
     Call arguments:
@@ -38,7 +40,8 @@ class MaskedSeparableConv1D(MaskedLayer, keras.layers.SeparableConv1D):
         `(batch, new_steps, filters)`
 
     Raises:
-        InvalidArgumentError: unknown estimator or granularity.
+        InvalidArgumentError: unknown estimator or granularity, or the two mean
+            nothing together.
 
     Example:
 

@@ -50,6 +50,8 @@ class LayerMasker:
         masked = STOCK_TO_MASKED.get(type(layer))
         level = granularity.kind(self.level)
         fits = masked is not None and level in masked.granularities
+        if level == granularity.INPUT and getattr(layer, "groups", 1) > 1:
+            return False  # no row of its kernel belongs to one input channel
         return fits and self.selection.takes(layer)
 
     def _make(self, old: Any) -> Any:

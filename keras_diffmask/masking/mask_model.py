@@ -62,12 +62,16 @@ def mask_model(
             that have none for it (no BatchNormalization and ReLU behind them,
             or an Add that ties them) and names them in one warning; where a
             dictionary or `include` asks for such a layer, it is refused.
-        granularity: what one gate covers. Shared by all the layers that it
-            goes through: `"channel"` (also `"neuron"`), or `"branch"`, a
-            residual branch as a whole. One per layer with a kernel: `"input"`,
-            `"block"` (also `"block:4x4"`, inputs by units), `"kernel"` (the
-            slice of a convolution between two channels), `"weight"`. The last
-            three leave zeros in kernels of the same size.
+        granularity: what one gate covers. `"channel"` (also `"neuron"`): an
+            output channel, which the strip removes. `"branch"`: a residual
+            branch as a whole. Finer than that, every kernel that has such
+            parts gets gates of its own, and the strip leaves zeros, but for
+            channels that nobody writes or reads any more: `"input"`, all that
+            reads one input channel (Dense, and convolutions without groups);
+            `"block:4x4"` (also `"block"`), so many inputs by so many units of
+            Dense or a convolution; `"kernel"`, the slice of a convolution's
+            kernel between one input and one output channel; `"weight"`, one
+            kernel entry of any layer.
         budget: a `Budget` that `fit` is to reach, or None.
         gate_regularizer: penalty on the gates instead of a budget, for example
             `regularizers.L0(1e-4)`.
@@ -113,13 +117,13 @@ def mask_model(
     rebuild.require_finite(source)
     selection = Selection(source, estimator, include, exclude)
     level = _granularity(granularity)
+    selection.require(level, source)
     regularizer = regularizers_module.get(gate_regularizer)
     settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
     if level != "channel":
         _refuse_without_channels(level, budget, channel_multiple)
     if level not in _SHARED:
         return LayerMasker(source, selection, level, settings).run(model_class)
-    selection.require(level, source)
     graph = trace(source)
     placement = _placed(level, graph, selection)
     if not placement.groups:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_diffmask import Gate, estimators, layers
+from keras_diffmask import granularity as granularities
 from keras_diffmask.keras_internals import flatten_layers
 from tests.laws.masked_examples import EXAMPLES, Example
 
@@ -168,7 +169,7 @@ class Case:
         """Whether an estimator of the table means anything here."""
         estimator = make_estimator(key)
         carrier = estimator.carrier or keras.layers.Layer
-        fits = self.granularity in estimator.granularities
+        fits = granularities.kind(self.granularity) in estimator.granularities
         return fits and issubclass(self.layer_class, carrier)
 
     def bare(self, estimator: Any = "hard_concrete", **more: Any) -> Any:
@@ -212,13 +213,22 @@ class Case:
         return keras.Model(x, layer(x))
 
 
+#: What a law calls a granularity: blocks that do not divide most kernels.
+LEVELS = {name: name for name in granularities.NAMES} | {"block": "block:2x3"}
+
+#: Their examples differ in what a mask on parts of the kernel does not touch.
+BETWEEN = ("kernel", "block", "input")
+
+
 def cases(first_only: bool = False) -> list[Case]:
     """Every layer, granularity and example; or only each layer's first example."""
     return [
-        Case(layer_class, granularity, example)
+        Case(layer_class, LEVELS[name], example)
         for layer_class in layers.ALL_OBJECTS
-        for granularity in getattr(layer_class, "granularities", ("channel",))
-        for example in EXAMPLES[layer_class][: 1 if first_only else None]
+        for name in layer_class.granularities
+        for example in EXAMPLES[layer_class][
+            : 1 if first_only or name in BETWEEN else None
+        ]
     ]
 
 
@@ -226,6 +236,17 @@ def cases(first_only: bool = False) -> list[Case]:
 #: TensorFlow the first of each is enough.
 CASES = cases(first_only=keras.backend.backend() != "tensorflow")
 FIRST_CASES = cases(first_only=True)
+
+
+def one_per_layer(turn: int = 0) -> list[Case]:
+    """Each layer once, at one granularity; they take turns, so that all have one."""
+    chosen = []
+    for place, layer_class in enumerate(layers.ALL_OBJECTS):
+        of_layer = [case for case in FIRST_CASES if case.layer_class is layer_class]
+        chosen.append(of_layer[(turn + place) % len(of_layer)])
+    return chosen
+
+
 UNIT_CASES = [
     case
     for case in CASES

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from keras.src.testing import TestCase
 
+from keras_diffmask import granularity, layers
 from keras_diffmask.regularizers import L0
 from tests.laws.masked_cases import (
     FIRST_CASES,
@@ -14,6 +14,24 @@ from tests.laws.masked_cases import (
     Case,
     make_estimator,
 )
+from tests.laws.pairs import cases_of
+
+#: Every layer with every estimator that fits it, at a granularity that both take:
+#: they take turns, so that each is there.
+PAIRS = [
+    (fitting[(place + turn) % len(fitting)], key)
+    for place, layer_class in enumerate(layers.ALL_OBJECTS)
+    for turn, key in enumerate(TRAINED_ESTIMATORS)
+    if (fitting := [c for c in cases_of(key) if c.layer_class is layer_class])
+]
+
+
+def test_every_layer_and_estimator_is_there() -> None:
+    assert {case.layer_class for case, _ in PAIRS} == set(layers.ALL_OBJECTS)
+    assert {key for _, key in PAIRS} == set(TRAINED_ESTIMATORS)
+    kinds = {granularity.kind(case.granularity) for case, _ in PAIRS}
+    assert kinds == {granularity.kind(case.granularity) for case in FIRST_CASES}
+
 
 #: What one gate adds to the layer that owns it.
 FIXED_STATE, SEED = 2, 1
@@ -46,7 +64,7 @@ def _expected(case: Case, key: str, plain: Any) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("case", "key"),
-    [(c, k) for c in FIRST_CASES for k in TRAINED_ESTIMATORS if c.takes(k)],
+    PAIRS,
     ids=str,
 )
 def test_layer_keeps_the_keras_contract(case: Case, key: str) -> None:
@@ -66,10 +84,9 @@ def test_layer_keeps_the_keras_contract(case: Case, key: str) -> None:
         layer_class,
         init_kwargs=arguments,
         input_shape=shape,
-        # The compiled step is the slow part under JAX, where law 8 trains the
-        # other estimators in every layer as well.
-        run_training_check=keras.backend.backend() != "jax"
-        or key == TRAINED_ESTIMATORS[0],
+        # Compiling is the slow part; law 8 trains the others, all in one model.
+        run_training_check=key == TRAINED_ESTIMATORS[0],
+        run_mixed_precision_check=key == TRAINED_ESTIMATORS[0],
         expected_output_shape=tuple(plain.compute_output_shape(shape)),
         **_expected(case, key, plain),
     )

@@ -9,21 +9,19 @@ import pytest
 from keras_diffmask import layers
 from tests.laws.masked_cases import (
     CASES,
-    ESTIMATORS,
-    FIRST_CASES,
     UNIT_CASES,
     Case,
     array,
-    closed_logit,
     copy_weights,
     gates,
-    make_estimator,
+    one_per_layer,
     output_gate,
     random_keep,
     randomize,
     run,
     set_logits,
 )
+from tests.laws.pairs import factors
 
 
 def _built(case: Case, estimator: Any = "hard_concrete") -> tuple[Any, np.ndarray]:
@@ -45,48 +43,41 @@ def _assert_exactly_closed(case: Case, outputs: np.ndarray, keep: np.ndarray) ->
     assert np.all(np.any(units[..., keep] != 0.0, axis=tuple(range(units.ndim - 1))))
 
 
-@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("case", UNIT_CASES, ids=str)
-def test_unit_closed_by_hand_is_exactly_zero(case: Case, training: bool) -> None:
+def test_unit_closed_by_hand_is_exactly_zero(case: Case) -> None:
+    """In training and inference; beside it the open ones are the plain layer's."""
     layer, x = _built(case)
-    keep = random_keep(output_gate(layer), seed=int(training))
-    output_gate(layer).set_keep(keep)
     for gate in gates(layer)[:-1]:
         gate.set_keep(np.ones(gate.mask_shape, bool))
-    _assert_exactly_closed(case, run(layer, x, training), keep)
-
-
-@pytest.mark.parametrize("key", ESTIMATORS)
-@pytest.mark.parametrize("case", [c for c in FIRST_CASES if c in UNIT_CASES], ids=str)
-def test_unit_closed_by_its_logit_is_exactly_zero(case: Case, key: str) -> None:
-    layer, x = _built(case, make_estimator(key))
-    keep = random_keep(output_gate(layer))
-    set_logits(
-        output_gate(layer), np.where(keep, 4.5, closed_logit(make_estimator(key)))
-    )
-    assert np.array_equal(output_gate(layer).keep, keep)
-    _assert_exactly_closed(case, run(layer, x), keep)
-
-
-@pytest.mark.parametrize("case", [c for c in UNIT_CASES if not c.is_recurrent], ids=str)
-def test_open_units_beside_closed_ones_are_those_of_the_plain_layer(case: Case) -> None:
-    layer, x = _built(case)
+    for training in (True, False):
+        keep = random_keep(output_gate(layer), seed=int(training))
+        output_gate(layer).set_keep(keep)
+        outputs = run(layer, x, training)
+        _assert_exactly_closed(case, outputs, keep)
+    softmax = keras.activations.softmax
+    if case.is_recurrent or getattr(case.bare(), "activation", None) is softmax:
+        return  # their units hear of each other
     plain = case.plain()
     plain(x)
     copy_weights(layer, plain)
-    keep = random_keep(output_gate(layer))
-    output_gate(layer).set_keep(keep)
-    if getattr(case.bare(), "activation", None) is keras.activations.softmax:
-        pytest.skip("softmax couples its units")
-    ours, expected = run(layer, x), run(plain, x)
-    ours, expected = _by_unit(case, ours), _by_unit(case, expected)
+    ours, expected = _by_unit(case, outputs), _by_unit(case, run(plain, x))
     assert np.array_equal(ours[..., keep], expected[..., keep])
 
 
+def test_unit_closed_by_its_logit_is_exactly_zero() -> None:
+    for case in one_per_layer():
+        if case.granularity == "channel" and case.example.unit_axis is not None:
+            layer, x = _built(case)
+            keep = random_keep(output_gate(layer))
+            set_logits(output_gate(layer), np.where(keep, 4.5, -4.5))
+            assert np.array_equal(output_gate(layer).keep, keep), str(case)
+            _assert_exactly_closed(case, run(layer, x), keep)
+
+
 @pytest.mark.parametrize(
-    "case", [c for c in CASES if c.granularity == "weight"], ids=str
+    "case", [c for c in CASES if c.granularity != "channel"], ids=str
 )
-def test_closed_weight_is_the_plain_layer_with_a_zero_there(case: Case) -> None:
+def test_closed_part_is_the_plain_layer_with_zeros_there(case: Case) -> None:
     layer, x = _built(case)
     plain = case.plain()
     plain(x)
@@ -94,8 +85,11 @@ def test_closed_weight_is_the_plain_layer_with_a_zero_there(case: Case) -> None:
     keep = random_keep(output_gate(layer))
     output_gate(layer).set_keep(keep)
     kernel = getattr(plain, next(iter(case.layer_class.unit_axes)))
-    kernel.assign(array(kernel) * keep)
+    (factor,) = factors(case, layer, [keep])
+    assert 0 < np.count_nonzero(factor) < factor.size
+    kernel.assign(array(kernel) * factor)
     assert np.array_equal(run(layer, x), run(plain, x))
+    assert np.array_equal(run(layer, x, True), run(plain, x, True))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from keras_diffmask import export
 from keras_diffmask import layers as masked
 from keras_diffmask.errors import UnsupportedModelError
 from tests.laws import alive
+from tests.laws import hand_built_parts as hand_built_parts
 from tests.laws.hand_built import HAND_BUILT, LAST, HandBuilt, close
 from tests.laws.test_law_3_strip import assert_stock
 

@@ -74,9 +74,9 @@ def test_each_gate_samples_once_per_batch(
     drawn = []
     sample = estimators.StraightThrough.sample
 
-    def counting(self: Any, logits: Any, seed: Any) -> Any:
+    def counting(self: Any, logits: Any, seed: Any, step: Any = 0.0) -> Any:
         drawn.append(tuple(logits.shape))
-        return sample(self, logits, seed)
+        return sample(self, logits, seed, step)
 
     layer = _layer(kind)
     monkeypatch.setattr(estimators.StraightThrough, "sample", counting)
