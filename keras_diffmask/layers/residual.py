@@ -30,6 +30,8 @@ class MaskedResidual(MaskedLayer, keras.layers.Add):
         granularity: `"branch"`.
         gate_regularizer: penalty on the gate, or None. The gate counts as one
             weight: `L0(0.01)` adds 0.01 times P(branch open).
+        logit_scale: float > 0, how many times faster than weights the gate's
+            logit learns.
         **kwargs: keyword arguments of `keras.layers.Add`.
 
     Call arguments:

@@ -31,5 +31,14 @@ def test_readme_script_runs(
 
 def test_readme_names_every_command() -> None:
     shell = _README.read_text()
-    for command in ("demo", "summary", "plan", "strip", "pack", "convert", "benchmark"):
+    for command in (
+        "demo",
+        "summary",
+        "plan",
+        "strip",
+        "pack",
+        "convert",
+        "benchmark",
+        "compare",
+    ):
         assert f"keras-diffmask {command}" in shell
