@@ -144,5 +144,5 @@ def test_budget_out_of_reach(budget: dict[str, float]) -> None:
 
 
 def test_budget_on_single_weights() -> None:
-    with pytest.raises(BudgetError, match=r'Expected granularity="channel" with a bud'):
+    with pytest.raises(BudgetError, match='"channel" or "branch" with a budget'):
         kd.mask_model(_residual(), granularity="weight", budget=kd.Budget(macs=0.5))
