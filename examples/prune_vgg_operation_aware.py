@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", help="folder with Fashion-MNIST, for example")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--penalty", type=float, default=2e-3, help="per channel")
+    parser.add_argument("--penalty", type=float, default=5e-3, help="per channel")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     limit, epochs = (400, 12) if options.quick else (None, options.epochs)
