@@ -9,7 +9,7 @@ import pytest
 
 import keras_diffmask as kd
 
-RATE = 0.5
+RATE = 5.0  # far enough to tell a step from rounding
 
 
 def masked(policy: str, estimator: str) -> kd.MaskedModel:
@@ -68,8 +68,8 @@ def test_compiled_by_xla() -> None:
     assert other_loss == pytest.approx(loss, rel=1e-5)
     for start, same, want, have in zip(before, again, expected, after, strict=True):
         assert np.array_equal(start, same)
-        assert np.abs(want - start).max() > 1e-4
-        np.testing.assert_allclose(have, want, rtol=0, atol=1e-5)
+        assert np.abs(want - start).max() > 3e-4
+        np.testing.assert_allclose(have, want, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
