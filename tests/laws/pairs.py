@@ -94,7 +94,7 @@ def fresh(gate: Gate) -> None:
 
 def inner(layer: Any) -> Any:
     """The masked layer or cell itself, without what runs it on one input."""
-    for name in ("layer", "attention", "cell"):
+    for name in ("merge", "attention", "cell"):
         found = getattr(layer, name, None)
         if isinstance(found, MaskedLayer | RecurrentGates):
             return found
@@ -156,6 +156,8 @@ def factors(case: Case, layer: Any, masks: list[np.ndarray]) -> list[np.ndarray]
         S = np.tile(s, 4)
         return [np.outer(s, S), S, np.outer(z, S)]  # recurrent kernel, bias, kernel
     (mask,) = masks
+    if not masked.unit_axes:
+        return []  # the mask is on the output alone
     if case.granularity != "channel":
         shape = tuple(masked._first_weight().shape)
         units = masked.unit_axes[next(iter(masked.unit_axes))]

@@ -136,7 +136,9 @@ def test_expected_weights_of_a_decision_are_those_that_are_not_zero(key: str) ->
 
 def _is_counted_by_its_masked_weights(case: Case) -> bool:
     """A head takes weights with it that its mask spares; a ChannelMask has none."""
-    return case.layer_class not in (layers.MaskedMultiHeadAttention, layers.ChannelMask)
+    if case.layer_class is layers.MaskedMultiHeadAttention:
+        return False
+    return case.is_recurrent or bool(case.layer_class.unit_axes)
 
 
 # -- law 5: round trip ----------------------------------------------------------------
