@@ -94,7 +94,7 @@ def fresh(gate: Gate) -> None:
 
 def inner(layer: Any) -> Any:
     """The masked layer or cell itself, without what runs it on one input."""
-    for name in ("attention", "cell"):
+    for name in ("merge", "attention", "cell"):
         found = getattr(layer, name, None)
         if isinstance(found, MaskedLayer | RecurrentGates):
             return found
@@ -118,6 +118,9 @@ def settle(layer: Any, gate: Gate, seed: int = 0) -> np.ndarray:
     if gate.raw_logits is None:
         _read_weights_that_decide(layer, keep)
     elif tuple(gate.raw_logits.shape) == gate.mask_shape:
+        if not estimator.has_fixed_count:  # a scale is open at both ends, closed at 0
+            grid = np.linspace(low, high, 41)
+            low = grid[array(estimator.decide(tensor(grid))) == 0.0][0]
         set_logits(gate, np.where(keep, 0.97 * high, 0.97 * low))
         assert np.array_equal(gate.keep, keep)
     else:
@@ -153,6 +156,8 @@ def factors(case: Case, layer: Any, masks: list[np.ndarray]) -> list[np.ndarray]
         S = np.tile(s, 4)
         return [np.outer(s, S), S, np.outer(z, S)]  # recurrent kernel, bias, kernel
     (mask,) = masks
+    if not masked.unit_axes:
+        return []  # the mask is on the output alone
     if case.granularity != "channel":
         shape = tuple(masked._first_weight().shape)
         units = masked.unit_axes[next(iter(masked.unit_axes))]

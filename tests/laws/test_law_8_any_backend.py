@@ -93,7 +93,7 @@ def _expected_weights(case: Case, layer: Any, kept: list[np.ndarray]) -> float:
         assert four_units == 4 * units and kept[0].size == inputs
         return _of_lstm(*kept, has_bias=len(own_weights(layer)) == 3)
     (probability,) = kept
-    if case.granularity == "channel":
+    if case.granularity in ("channel", "branch"):
         of_no_unit = ("gate_logits", case.example.ungated or "gate_logits")
         trained = [
             np.prod(v.shape)
