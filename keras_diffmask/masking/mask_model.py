@@ -19,7 +19,7 @@ from keras_diffmask.masking.masked_class import masked_class
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.reads import place_readable
 from keras_diffmask.masking.selection import Selection
-from keras_diffmask.masking.start import nothing_to_mask
+from keras_diffmask.masking.start import nothing_to_mask, require_unmasked
 
 
 def mask_model(
@@ -96,7 +96,7 @@ def mask_model(
 
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
-            holds NaN, or has nothing to mask.
+            holds NaN, has gates already, or has nothing to mask.
         InvalidArgumentError: unknown estimator or granularity, an estimator
             that does not act at this granularity, a layer that the model does
             not have, or one that the estimator asked for cannot read.
@@ -115,6 +115,7 @@ def mask_model(
     source = inlined(model)
     model_class = masked_class(type(model))
     rebuild.require_finite(source)
+    require_unmasked(source)
     selection = Selection(source, estimator, include, exclude)
     level = _granularity(granularity)
     selection.require(level, source)

@@ -5,9 +5,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_diffmask import granularity
+from keras_diffmask import granularity, keras_internals
 from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
 from keras_diffmask.estimators import Estimator
+from keras_diffmask.gate import Gate
+
+
+def require_unmasked(model: keras.Model) -> None:
+    """Refuse a model that has gates already.
+
+    Raises:
+        UnsupportedModelError: naming the first of them.
+    """
+    for layer in keras_internals.flatten_layers(model):
+        if isinstance(layer, Gate):
+            raise UnsupportedModelError(
+                "a model without masks",
+                f"model {model.name!r}, which has the gate {layer.name!r}",
+                "Mask the original model, or keras_diffmask.export.strip(model) first.",
+            )
 
 
 def initial_gate(estimator: Estimator) -> float:

@@ -81,6 +81,15 @@ def test_gates_of_a_subclassed_model_are_found() -> None:
     assert [gate.units for gate in kd.gates(model)] == [3]
 
 
+def test_masked_already() -> None:
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(2)]
+    )
+    masked = kd.mask_model(model)
+    with pytest.raises(UnsupportedModelError, match="without masks; received .* gate"):
+        kd.mask_model(masked)
+
+
 @pytest.mark.parametrize("granularity", ["channel", "weight"])
 def test_nothing_to_mask(granularity: str) -> None:
     only = keras.layers.ReLU() if granularity == "weight" else keras.layers.Dense(2)
