@@ -68,7 +68,7 @@ class _Inliner:
             return self.rebuilder.call(layer, args, kwargs)
         # `base(x, training=False)` speaks for every layer of the base.
         inner = keras_internals.as_functional(layer)
-        inputs = tree.flatten(args[0] if args else kwargs["inputs"])
+        inputs = tree.flatten(args[0])
         mode = kwargs.get("training", training)
 
         def perform(call: Call, args: tuple, kwargs: dict) -> Any:

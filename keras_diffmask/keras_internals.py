@@ -4,6 +4,7 @@ Everything else in the library goes through these functions, so that a Keras
 release that moves something is mended here and nowhere else.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -140,8 +141,9 @@ def replay(
         model: a Functional model.
         inputs: symbolic tensors to use in place of `model.inputs`.
         perform: makes one call; gets the call and its arguments with the new
-            tensors filled in, returns its output structure. A value of None
-            in the result marks a tensor that the new graph does not have.
+            tensors filled in, the first by position; returns its output
+            structure. A value of None in the result marks a tensor that the
+            new graph does not have.
 
     Returns:
         The new output tensors in the structure of the model's outputs.
@@ -151,6 +153,10 @@ def replay(
         if not call.inputs:
             continue
         args, kwargs = call.arguments.fill_in(produced)
+        if not args:
+            # `layer(inputs=x)` is `layer(x)`.
+            first = next(iter(inspect.signature(call.operation.call).parameters))
+            args = (kwargs.pop(first),) if first in kwargs else ()
         outputs = perform(call, args, kwargs)
         flat = [None] * len(call.outputs) if outputs is None else tree.flatten(outputs)
         for old, new in zip(call.outputs, flat, strict=True):

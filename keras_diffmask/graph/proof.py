@@ -118,9 +118,17 @@ def prove(graph: ChannelGraph) -> Proof:
     live = _live(graph, cut_inputs)
     removal = Removal(graph, constants, live)
     removal.run()
-    proof = Proof(graph, constants, removal.kept, removal.stuck, cut_inputs, live)
+    kept = removal.kept
+    # What has lost all of its channels is no longer there.
+    live = [step for step in live if not _is_empty(step, kept, removal.root)]
+    proof = Proof(graph, constants, kept, removal.stuck, cut_inputs, live)
     _explain_what_stays(proof, removal)
     return proof
+
+
+def _is_empty(step: Step, kept: np.ndarray, root: np.ndarray) -> bool:
+    units = [root[ids.reshape(-1)] for ids in step.outputs]
+    return any(map(len, units)) and not any(kept[part].any() for part in units)
 
 
 def _constants(graph: ChannelGraph) -> dict[int, np.ndarray]:

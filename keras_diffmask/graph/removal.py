@@ -49,8 +49,15 @@ class Removal:
             for step in self.live
             for ids in (*step.outputs, *step.hidden)
         ]
-        self._left = np.array([len(vector) for vector in vectors])
-        sizes = self._left
+        sizes = np.array([len(vector) for vector in vectors], np.int64)
+        self._left = sizes.copy()
+        # Those that may lose their last unit as well are never down to it.
+        may_empty = dispensable(self.graph, self.live)
+        self._left += [
+            id(tensor) in may_empty
+            for step in self.live
+            for tensor in (*step.call.outputs, *step.hidden)
+        ]
         units = np.concatenate(vectors) if vectors else np.zeros(0, np.int64)
         places = np.repeat(np.arange(len(vectors)), sizes)
         order = np.argsort(units, kind="stable")
@@ -146,3 +153,35 @@ class Removal:
         yield from ((hold, hold.reason) for hold in worded if hold.reason)
         for step, hold in held:
             yield hold, f"it is open where {step.name} reads it"
+
+
+def dispensable(graph: ChannelGraph, live: list[Step]) -> set[int]:
+    """Ids of the tensors that the model can do without, once all channels are gone.
+
+    Parts that only a concatenation reads, by way of layers that pass channels
+    on: a slice of what is joined again, say. Not what a layer writes itself:
+    behind that one there may be more to remove, and its gate keeps a unit.
+    """
+    found: set[int] = set()
+    outputs = {id(tensor) for tensor in graph.model.outputs}
+    for step in reversed(live):
+        if len(step.call.outputs) > 1 or step.hidden or step.rule.reads:
+            continue
+        (tensor,) = step.call.outputs
+        readers = graph.consumers.get(id(tensor), [])
+        passes = step.rule.does_without(step) or _passes_on(step)
+        if passes and readers and id(tensor) not in outputs:
+            if all(_spares(reader, found) for reader in readers):
+                found.add(id(tensor))
+    return found
+
+
+def _spares(reader: Step, found: set[int]) -> bool:
+    if reader.rule.does_without(reader):
+        return True
+    return _passes_on(reader) and id(reader.call.outputs[0]) in found
+
+
+def _passes_on(step: Step) -> bool:
+    one_each = len(step.call.inputs) == len(step.call.outputs) == 1
+    return one_each and not (step.rule.reads or step.rule.writes or step.hidden)

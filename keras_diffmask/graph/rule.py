@@ -165,6 +165,10 @@ class Rule:
         """
         return call(*args, **kwargs)
 
+    def does_without(self, step: Step) -> bool:
+        """Whether an input that has lost all of its channels may be left out."""
+        return False
+
     def leak_free(self, step: Step) -> bool:
         """Whether closed inputs leave closed outputs at exactly 0."""
         return True

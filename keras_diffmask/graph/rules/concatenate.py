@@ -1,12 +1,13 @@
 """Concatenate: the channels of several tensors, side by side."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_diffmask.graph.axes import channel_axis
-from keras_diffmask.graph.rule import Rule, Step, register
+from keras_diffmask.graph.rule import Cut, Rule, Step, register
 from keras_diffmask.keras_internals import operation_classes
 
 
@@ -41,6 +42,15 @@ class ConcatenateRule(Rule):
         for ids in step.inputs:
             step.units.tie(longest, ids)
         return [longest]
+
+    def does_without(self, step: Step) -> bool:
+        return self._axis(step) >= 0 and self._along(step) is True
+
+    def perform(
+        self, step: Step, cut: Cut, call: Callable, args: tuple, kwargs: dict
+    ) -> Any:
+        rest = [tensor for tensor in args[0] if tensor is not None]
+        return call(rest, *args[1:], **kwargs) if len(rest) > 1 else rest[0]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
         axis, along = self._axis(step), self._along(step)
