@@ -155,9 +155,9 @@ def test_gate_logits_stay_in_range_after_a_huge_optimizer_step(
     edge = high if direction > 0 else low
     np.testing.assert_allclose(array(gate.logits()), edge, rtol=1e-6)
     # And from the edge the penalty can still move it.
-    assert 0.0 < float(array(gate.keep_probability())[0]) <= 1.0 or key.startswith(
-        "straight_through"
-    )
+    # (of units that are all alike, some have to be open where a count is given).
+    most = float(array(gate.keep_probability()).max())
+    assert 0.0 < most <= 1.0 or key.startswith("straight_through")
 
 
 def test_gate_samples_in_training_only() -> None:

@@ -58,9 +58,12 @@ def _open_and_soft(s: Any, k: int, temperature: Any) -> tuple[Any, Any]:
     starts = ops.convert_to_tensor(n * np.arange(rows, dtype="int32")[:, None])
     at = ops.reshape(ops.cast(ops.reshape(place, (rows, k)), "int32") + starts, (-1, 1))
 
+    empty = ops.zeros((rows * n,), dtype="float32")
+
     def put(values: Any) -> Any:
         """Values of the k largest, where these are in `s`; 0 elsewhere."""
-        flat = ops.scatter(at, ops.reshape(values, (-1,)), (rows * n,))
+        # Not `scatter`, which under torch is a loop over the entries.
+        flat = ops.scatter_update(empty, at, ops.reshape(values, (-1,)))
         return ops.reshape(flat, s.shape)
 
     is_open = put(ops.ones_like(of_largest))

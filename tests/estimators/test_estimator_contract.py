@@ -12,6 +12,7 @@ from keras_diffmask.errors import InvalidArgumentError
 from tests.laws.masked_cases import (
     ESTIMATORS,
     INDEPENDENT_ESTIMATORS,
+    array,
     closed_logit,
     make_estimator,
 )
@@ -56,7 +57,9 @@ def test_estimator_decision_is_in_range_monotone_and_reaches_both_ends(
     decision = np.asarray(estimator.decide(_grid(estimator)))
     assert decision.dtype == np.float32
     assert np.all(np.diff(decision) >= 0.0)
-    one = np.broadcast_to(estimator.scale(_grid(estimator)), decision.shape)
+    grid = keras.ops.convert_to_tensor(_grid(estimator))
+    scale = array(estimator.scale(grid))
+    one = np.broadcast_to(scale, decision.shape)
     assert decision[0] == 0.0 and decision[-1] == one[-1]
 
 
@@ -118,7 +121,9 @@ def test_estimator_with_a_fixed_count_has_it_in_every_mask_and_nothing_to_penali
     np.testing.assert_allclose(slope, 0.0, atol=1e-6)
     seed, weights = keras.random.SeedGenerator(3), np.resize([1.0, -2.0, 0.5], 17)
     pull = weights.astype("float32")
-    slope = autodiff(lambda a: pull * estimator.sample(a, seed), logits)
+    slope = autodiff(
+        lambda a: keras.ops.multiply(estimator.sample(a, seed), pull), logits
+    )
     assert np.all(np.isfinite(slope)) and np.mean(slope != 0.0) > 0.9
 
 

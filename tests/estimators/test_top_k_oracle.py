@@ -13,6 +13,7 @@ from keras_diffmask import schedules
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.estimators import TopK
 from keras_diffmask.estimators.relaxed_top_k import masked_softmaxes, relaxed_top_k
+from tests.laws.masked_cases import array
 from tests.reference import top_k as oracle
 from tests.reference.gradients import autodiff
 
@@ -54,7 +55,9 @@ def test_top_k_gradient_is_that_of_the_masked_softmaxes(
     estimator = TopK(k=k, temperature=temperature, noise_scale=0.5)
     weights = RNG.normal(size=LOGITS.shape)
     seed, pull = keras.random.SeedGenerator(0), weights.astype("float32")
-    ours = autodiff(lambda a: pull * estimator.sample(a, seed), LOGITS)
+    ours = autodiff(
+        lambda a: keras.ops.multiply(estimator.sample(a, seed), pull), LOGITS
+    )
     noisy = LOGITS + 0.5 * oracle.gumbel(fixed_noise)
     expected = oracle.soft_gradient(noisy, k, temperature, weights)
     np.testing.assert_allclose(ours, expected, rtol=2e-4, atol=2e-5 / temperature)
@@ -76,7 +79,7 @@ def test_top_k_gradient_is_finite_where_exponentials_vanish(k: int) -> None:
     """A quotient by the normalizer would have 1 / z ** 2, beyond float32."""
     s = np.linspace(4.6, -16.0, 500).astype("float32")[None]
     pull = np.resize(np.array([1.0, -1.0, 3.0], "float32"), 500)
-    slope = autodiff(lambda a: pull * relaxed_top_k(a, k, 0.1), s)
+    slope = autodiff(lambda a: keras.ops.multiply(relaxed_top_k(a, k, 0.1), pull), s)
     assert np.all(np.isfinite(slope))
     # What lies below exp(-80), from element 194 on, counts as equal: nothing
     # that the picks further up would notice.
@@ -114,7 +117,10 @@ def test_top_k_schedules_move_temperature_and_noise(fixed_noise: np.ndarray) -> 
     # At the end the temperature is taken as 0.1.
     for step, temperature, scale in ((0, 5.0, 1.0), (50, 2.505, 0.5), (100, 0.1, 0.0)):
         ours = autodiff(
-            lambda a, step=step: pull * estimator.sample(a, seed, step), LOGITS
+            lambda a, step=step: keras.ops.multiply(
+                estimator.sample(a, seed, step), pull
+            ),
+            LOGITS,
         )
         noisy = LOGITS + scale * oracle.gumbel(fixed_noise)
         expected = oracle.soft_gradient(noisy, 3, temperature, weights)
@@ -130,8 +136,8 @@ def test_top_k_of_all_is_a_plain_layer_and_draws_no_gradient() -> None:
     plain = keras.layers.Dense(4)
     plain.build(x.shape)
     plain.kernel.assign(keras.ops.convert_to_numpy(masked.kernel))
-    assert np.array_equal(outputs, plain(x))
-    assert np.array_equal(masked(x, training=True), plain(x))
+    assert np.array_equal(array(outputs), array(plain(x)))
+    assert np.array_equal(array(masked(x, training=True)), array(plain(x)))
     seed = keras.random.SeedGenerator(0)
     assert not np.any(autodiff(lambda a: TopK(k=12).sample(a, seed), LOGITS))
 
@@ -141,7 +147,7 @@ def test_top_k_starts_where_the_weights_are_large_or_at_random_as_seeded() -> No
     layer.build((None, 10))
     size = np.abs(keras.ops.convert_to_numpy(layer.kernel))
     assert np.array_equal(layer.gate.keep, oracle.hard(size.T, 4).T > 0)
-    logits = np.asarray(layer.gate.logits())
+    logits = array(layer.gate.logits())
     np.testing.assert_allclose([logits.mean(), logits.std()], [0.0, 0.5], atol=1e-5)
     starts = []
     for seed in (1, 1, 2):

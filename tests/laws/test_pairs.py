@@ -187,6 +187,10 @@ def test_task_gradient_reaches_what_is_trained(key: str) -> None:
             if start.shape == gate.mask_shape:
                 # Close to 0, where few of the draws are saturated.
                 start = np.resize([0.3, -0.3, 0.2], gate.mask_shape)
+            else:
+                # A threshold in the midst of the weights that it is one for.
+                weights = pairs.inner(layer).importance()
+                start = np.log(np.median(weights)).astype("float32")
             gate.seed_generator.state.assign([7, place])
             slope = autodiff(_task(layer, place, gate), start)
             assert np.all(np.isfinite(slope)), f"{case} with {key}"
