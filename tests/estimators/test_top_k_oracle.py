@@ -154,7 +154,7 @@ def test_top_k_starts_where_the_weights_are_large_or_at_random_as_seeded() -> No
         keras.utils.set_random_seed(seed)
         gate = kd.Gate((400,), TopK(start="random"))
         gate.build()
-        starts.append(np.asarray(gate.logits()))
+        starts.append(array(gate.logits()))
     assert np.array_equal(starts[0], starts[1])
     assert not np.array_equal(starts[0], starts[2])
     assert abs(starts[0].std() - 0.5) < 0.1 and abs(starts[0].mean()) < 0.1
