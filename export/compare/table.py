@@ -1,6 +1,7 @@
 """The comparison's table, as lines of text."""
 
 from keras_diffmask.export.compare.report import Report, Row
+from keras_diffmask.export.demo.columns import columns
 from keras_diffmask.export.demo.report import Spread
 
 HEADER = (
@@ -19,15 +20,7 @@ def render(report: Report) -> str:
         The table, and above it what it is about.
     """
     table = [HEADER, *(_cells(row) for row in report.rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(HEADER))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i in (0, len(HEADER) - 1) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    ]
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines = columns(table, left=(0, len(HEADER) - 1))
     return "\n".join([*_title(report), "", *lines])
 
 

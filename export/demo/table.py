@@ -1,5 +1,6 @@
 """The demo's table, as lines of text."""
 
+from keras_diffmask.export.demo.columns import columns
 from keras_diffmask.export.demo.report import Report, Row
 
 HEADER = (
@@ -18,15 +19,7 @@ def render(report: Report) -> str:
         The table, and under it what it comes to.
     """
     table = [HEADER, *(_cells(row) for row in report.rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(HEADER))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in table
-    ]
-    lines.insert(1, "-" * len(lines[0]))
+    lines = columns(table, left=(0,))
     return "\n".join([_title(report), "", *lines, "", *_verdict(report)])
 
 

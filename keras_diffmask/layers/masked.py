@@ -129,19 +129,19 @@ class MaskedLayer(keras.layers.Layer):
 
     def _kernel_axes(self) -> tuple[int | None, int]:
         """The first weight's axis of inputs, and its (last) axis of units."""
-        return self.input_axis, _axes(next(iter(self.unit_axes.values())))[-1]
+        return self.input_axis, self._first_axes()[-1]
 
     def _mask_unit_axes(self) -> tuple[int, ...]:
         of_kernel = (granularity.WEIGHT, granularity.KERNEL)
         is_shaped = self.granularity in of_kernel
-        return _axes(next(iter(self.unit_axes.values()))) if is_shaped else (-1,)
+        return self._first_axes() if is_shaped else (-1,)
 
     def importance(self) -> np.ndarray | None:
         """Mean magnitude of the weights under each element of the own gate's mask."""
         if not self.unit_axes or self._first_weight() is None:
             return None
         values = np.abs(ops.convert_to_numpy(self._first_weight()))
-        inputs, units = self.input_axis, _axes(next(iter(self.unit_axes.values())))
+        inputs, units = self.input_axis, self._first_axes()
         return granularity.reduce(self.granularity, values, inputs, units)
 
     def read_by_gate(self, name: str) -> Any:
@@ -159,12 +159,16 @@ class MaskedLayer(keras.layers.Layer):
     def gated_units(self) -> int:
         """How many units a mask of one gate per unit covers."""
         shape = self._first_weight().shape
-        return math.prod(shape[a] for a in _axes(next(iter(self.unit_axes.values()))))
+        return math.prod(shape[a] for a in self._first_axes())
 
     def gated_size(self) -> float:
         """How many weights go when all units go."""
         weights = (getattr(self, name) for name in self.unit_axes)
         return sum(float(np.prod(w.shape)) for w in weights if w is not None)
+
+    def _first_axes(self) -> tuple[int, ...]:
+        """The first weight's axes of units."""
+        return _axes(next(iter(self.unit_axes.values())))
 
     def _first_weight(self) -> Any:
         return getattr(self, next(iter(self.unit_axes)))
