@@ -68,6 +68,7 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     data = load(data_dir=options.data_dir, limit=limit)
     train, test = (data.x_train, data.y_train), (data.x_test, data.y_test)
+    validation = (data.x_val, data.y_val)  # what the penalty is chosen on
     shape, classes = data.input_shape, len(data.classes)
 
     dense = trained(vgg(shape, classes), train, epochs)
@@ -86,7 +87,10 @@ def main() -> None:
     total = sum(gate.units for gate in kd.gates(masked))
     print(f"channels kept: {kept} of {total}")
     for name, model in (("dense", dense), ("masked", masked), ("stripped", slim)):
-        print(f"{name}: accuracy {accuracy(model, test):.2%}")
+        print(
+            f"{name}: accuracy {accuracy(model, test):.2%}, "
+            f"on the validation part {accuracy(model, validation):.2%}"
+        )
 
 
 if __name__ == "__main__":
