@@ -1,6 +1,7 @@
 """A cost that is one number: differentiable in gate values, exact at 0 and 1."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,20 @@ class Cost:
     def dense(self, sizes: list[int]) -> float:
         """The cost with every gate open."""
         return self.count([np.ones(size) for size in sizes])
+
+    def under_gates(self) -> "Cost":
+        """The cost without the terms that no gate has a part in."""
+        has_gate = [
+            any(any(axis[:-1]) for axis in axes) or any(branch)
+            for *axes, branch in zip(
+                self.rows, self.columns, self.depths, self.branches, strict=True
+            )
+        ]
+        tables = ("factors", "rows", "columns", "depths", "branches")
+        chosen: dict[str, Any] = {
+            name: tuple(compress(getattr(self, name), has_gate)) for name in tables
+        }
+        return replace(self, **chosen)
 
     def _evaluate(self, xp: Any, values: list[Any]) -> Any:
         dtype: Any = np.float32 if xp is ops else np.float64

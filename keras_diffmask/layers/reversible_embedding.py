@@ -72,7 +72,8 @@ class MaskedReversibleEmbedding(MaskedEmbedding, keras.layers.ReversibleEmbeddin
             self.unit_axes = {"embeddings": -1, "reverse_embeddings": 0}
         super().build(input_shape)
 
-    def compute_output_spec(
+    # Keras' order of arguments: `reverse` may come by position.
+    def compute_output_spec(  # type: ignore[override]
         self,
         inputs: Any,
         reverse: bool = False,
@@ -82,7 +83,7 @@ class MaskedReversibleEmbedding(MaskedEmbedding, keras.layers.ReversibleEmbeddin
         self.let_gate_read(gate_mask)
         return self.stock_class.compute_output_spec(self, inputs, reverse)
 
-    def call(
+    def call(  # type: ignore[override]
         self,
         inputs: Any,
         reverse: bool = False,
