@@ -50,6 +50,17 @@ def tied_softmax() -> keras.Model:
     return keras.Model(inputs, layers.Softmax()(table(x, reverse=True)))
 
 
+@entry((6,), folds=False)
+def frozen_softmax() -> keras.Model:
+    """An operator ties the table: Keras keeps its value, and trains the table alone."""
+    inputs = keras.Input((6,))
+    table = layers.Embedding(16, 8, embeddings_initializer=_wide())
+    x = layers.LSTM(8, return_sequences=True)(table(_tokens(inputs)))
+    x = ops.matmul(x, ops.transpose(table.embeddings))
+    x = layers.Dense(3)(layers.GlobalMaxPooling1D()(x))
+    return keras.Model(inputs, x)
+
+
 @entry((8,))
 def untied_softmax() -> keras.Model:
     """As many steps as columns, which is no reason to tie the two."""
