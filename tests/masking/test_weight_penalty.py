@@ -237,3 +237,12 @@ def test_the_stripped_model_knows_nothing_of_it() -> None:
     slim = export.strip(model)
     assert not any("penalty" in layer.name for layer in slim.layers)
     assert not slim.losses
+
+
+def test_gates_between_constant_matrices_have_no_weights() -> None:
+    inputs = keras.Input((4,))
+    matrix = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
+    x = keras.ops.relu(keras.ops.matmul(inputs, matrix))
+    outputs = keras.ops.matmul(x, matrix)
+    model = kd.mask_model(keras.Model(inputs, outputs), gate_regularizer=L0(1.0))
+    assert len(kd.gates(model)) == 1 and _penalty(model) == 0.0
