@@ -18,6 +18,7 @@ from keras.src.applications.convnext import StochasticDepth as StochasticDepth
 from keras.src.applications.inception_resnet_v2 import (
     CustomScaleLayer as CustomScaleLayer,
 )
+from keras.src.backend.common import masking
 from keras.src.saving import serialization_lib
 
 from keras_diffmask.errors import UnsupportedModelError
@@ -225,7 +226,13 @@ def mask_of(tensor: Any) -> Any:
     Keras fills the argument `mask` of a call with it, but only where the call
     has one tensor argument: a `gate_mask` is a second.
     """
-    return getattr(tensor, "_keras_mask", None)
+    return masking.get_keras_mask(tensor)
+
+
+def hand_on_mask(source: Any, target: Any) -> None:
+    """Attach to `target` the mask that Keras attached to `source`, if any."""
+    if mask_of(source) is not None:
+        masking.set_keras_mask(target, mask_of(source))
 
 
 def in_training_call(layer: keras.layers.Layer) -> bool:

@@ -17,20 +17,17 @@ from keras_diffmask.export.benchmarking.estimator_result import (
     EstimatorTime,
     LeftOut,
 )
-from keras_diffmask.export.benchmarking.interleave import Clock, Progress, interleaved
+from keras_diffmask.export.benchmarking.interleave import Clock, Progress
 from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import Ratio
 from keras_diffmask.export.benchmarking.training_step import (
-    Steps,
     check_counts,
-    per_round,
+    steps_in_turns,
 )
 from keras_diffmask.masking import mask_model
 
 _TOP_K = "top_k"
 _PLAIN = "plain"
-_WARMUP = 3
-_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def estimator_steps(
     Example:
         >>> print(estimator_steps(["hard_concrete"], rounds=20).table())
     """
-    check_counts(rounds, _STEPS, _WARMUP)
+    check_counts(rounds)
     if batch < 1:
         raise InvalidArgumentError(
             "batch of at least 1", f"batch={batch!r}", "Pass batch=64."
@@ -122,7 +119,6 @@ def _measure(
     generator = np.random.default_rng(0)
     x = generator.normal(size=(batch, *plain.input_shape[1:])).astype("float32")
     y = generator.integers(0, plain.output_shape[-1], batch)
-    tensors = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
     models = {_PLAIN: plain}
     left_out = []
     for name, estimator in suite.estimators.items():
@@ -132,16 +128,10 @@ def _measure(
             left_out.append(
                 LeftOut(plain.name, suite.granularity, name, error.expected)
             )
-    runners = {}
-    for name, model in models.items():
+    for model in models.values():
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile("adam", loss)
-        runners[name] = Steps(model, *tensors, steps=_STEPS // 2)
-        for _ in range(_WARMUP):
-            runners[name].step()
-    once = dict.fromkeys(runners, 1)
-    turns = interleaved(runners, 2 * rounds, once, clock, progress, settle=0)
-    per_step = {name: per_round(blocks, _STEPS) for name, blocks in turns.items()}
+    per_step = steps_in_turns(models, x, y, rounds, progress, clock)
     base = per_step.pop(_PLAIN)
     times = [
         EstimatorTime(

@@ -1,5 +1,7 @@
 """Plain networks of known size, for measuring what masks and their surgery cost."""
 
+from collections.abc import Callable
+
 import keras
 
 STAGES = ((16, 1), (32, 2), (64, 2))
@@ -65,10 +67,38 @@ def two_lstm(
         >>> two_lstm(units=8, steps=5).output_shape
         (None, 10)
     """
+    return two_recurrent(keras.layers.LSTM, "two_lstm", units, steps, features, classes)
+
+
+def two_recurrent(
+    layer: Callable[..., keras.layers.Layer],
+    name: str,
+    units: int = 96,
+    steps: int = 100,
+    features: int = 16,
+    classes: int = 10,
+) -> keras.Model:
+    """Two recurrent layers of any kind and a Dense layer.
+
+    Args:
+        layer: makes one, called with its units and `return_sequences`.
+        name: of the model.
+        units: units of each recurrent layer.
+        steps: length of a sequence.
+        features: values per step.
+        classes: number of outputs; they are logits.
+
+    Returns:
+        A Functional model, not compiled.
+
+    Example:
+        >>> two_recurrent(keras.layers.GRU, "two_gru", units=8).output_shape
+        (None, 10)
+    """
     inputs = keras.Input((steps, features))
-    x = keras.layers.LSTM(units, return_sequences=True)(inputs)
-    x = keras.layers.LSTM(units)(x)
-    return keras.Model(inputs, keras.layers.Dense(classes)(x), name="two_lstm")
+    x = layer(units, return_sequences=True)(inputs)
+    x = layer(units, return_sequences=False)(x)
+    return keras.Model(inputs, keras.layers.Dense(classes)(x), name=name)
 
 
 def lenet_300_100(inputs: int = 784, classes: int = 10) -> keras.Model:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -98,23 +99,16 @@ def training_step_ratio(
         InvalidArgumentError: a model is not compiled, or a count is out of
             range.
     """
-    check_counts(rounds, steps_per_round, warmup)
-    batch = (keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y))
-    runners = {}
-    for name, model in (("plain", plain), ("masked", masked)):
+    models = {"plain": plain, "masked": masked}
+    for name, model in models.items():
         if not getattr(model, "compiled", False):
             raise InvalidArgumentError(
                 f"the {name} model compiled",
                 f"{name}={type(model).__name__} that is not",
                 "Call compile(optimizer, loss) on it first.",
             )
-        runners[name] = Steps(model, *batch, steps=steps_per_round // 2)
-    for _ in range(warmup):
-        for runner in runners.values():
-            runner.step()
-    once = dict.fromkeys(runners, 1)
-    turns = interleaved(runners, 2 * rounds, once, clock, progress, settle=0)
-    per_step = {name: per_round(t, steps_per_round) for name, t in turns.items()}
+    counts = {"steps_per_round": steps_per_round, "warmup": warmup}
+    per_step = steps_in_turns(models, x, y, rounds, progress, clock, **counts)
     return StepResult(
         plain_ms=float(np.median(per_step["plain"])),
         masked_ms=float(np.median(per_step["masked"])),
@@ -125,7 +119,49 @@ def training_step_ratio(
     )
 
 
-def check_counts(rounds: int, steps_per_round: int, warmup: int) -> None:
+def steps_in_turns(
+    models: Mapping[str, keras.Model],
+    x: Any,
+    y: Any,
+    rounds: int,
+    progress: Progress | None,
+    clock: Clock,
+    steps_per_round: int = 2,
+    warmup: int = 3,
+) -> dict[str, tuple[float, ...]]:
+    """Times compiled training steps of several models in the same rounds.
+
+    Args:
+        models: compiled models by name.
+        x: one batch of inputs.
+        y: its targets.
+        rounds: number of rounds, at least 1.
+        progress: called with (turns done, turns in all), two turns a round.
+        clock: returns nanoseconds.
+        steps_per_round: steps of each model in a round, an even number.
+        warmup: untimed steps of each at first, at least 1.
+
+    Returns:
+        For each name milliseconds per step, round by round.
+
+    Raises:
+        InvalidArgumentError: a count is out of range.
+    """
+    check_counts(rounds, steps_per_round, warmup)
+    batch = (keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y))
+    runners = {
+        name: Steps(model, *batch, steps=steps_per_round // 2)
+        for name, model in models.items()
+    }
+    for runner in runners.values():
+        for _ in range(warmup):
+            runner.step()
+    once = dict.fromkeys(runners, 1)
+    turns = interleaved(runners, 2 * rounds, once, clock, progress, settle=0)
+    return {name: per_round(t, steps_per_round) for name, t in turns.items()}
+
+
+def check_counts(rounds: int, steps_per_round: int = 2, warmup: int = 3) -> None:
     """Refuse counts that make no measurement.
 
     Raises:

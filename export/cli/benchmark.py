@@ -18,12 +18,13 @@ EXAMPLE = (
     "keras-diffmask benchmark dense.tflite pruned.tflite --per-op\n"
     "  keras-diffmask benchmark --training-step resnet8\n"
     "  keras-diffmask benchmark --training-step estimators --estimators top_k\n"
+    "  keras-diffmask benchmark --training-step recurrent\n"
     "  keras-diffmask benchmark --surgery"
 )
 # name -> the most that masks may cost, masked over plain.
 LIMITS = {"resnet8": 1.05, "lstm": 1.10}
-ESTIMATORS = "estimators"
-ROUNDS = {"inference": 40, "training": 150, ESTIMATORS: 100, "surgery": 3}
+ESTIMATORS, RECURRENT = "estimators", "recurrent"
+ROUNDS = {"inference": 40, "training": 150, "tables": 100, "surgery": 3}
 LAYERS = (16, 32, 64, 128, 256, 512)
 
 
@@ -31,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("files", nargs="*", help=".tflite files; the first is the base")
     parser.add_argument(
-        "--training-step", choices=(*LIMITS, ESTIMATORS),
+        "--training-step", choices=(*LIMITS, ESTIMATORS, RECURRENT),
         help="time a training step of this network, masked over plain, instead; "
-        "estimators: of several networks under every estimator",
+        "estimators: of several networks under every estimator; recurrent: of masked "
+        "recurrent layers, each over the Keras layer",
     )  # fmt: skip
     parser.add_argument(
         "--estimators", nargs="+", metavar="NAME",
@@ -53,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=int,
         help="turns through all models; default: 40, training steps 150 (estimators "
-        "100), surgery 3",
+        "and recurrent 100), surgery 3",
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=float, default=1.0,
@@ -79,8 +81,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         )
     if arguments.output is not None:
         check_output(arguments.output, ".json", *arguments.files)
-    if arguments.training_step == ESTIMATORS:
-        _estimators(arguments, console)
+    if arguments.training_step in (ESTIMATORS, RECURRENT):
+        _table_of_steps(arguments, console)
     elif arguments.training_step:
         _training_step(arguments, console)
     elif arguments.surgery:
@@ -152,19 +154,25 @@ def _training_step(arguments: argparse.Namespace, console: Console) -> None:
     )
 
 
-def _estimators(arguments: argparse.Namespace, console: Console) -> None:
-    rounds = ROUNDS[ESTIMATORS] if arguments.rounds is None else arguments.rounds
-    # Four networks, and two turns to a round.
-    with console.phase("training steps", max(8 * rounds, 1)) as advance:
+def _table_of_steps(arguments: argparse.Namespace, console: Console) -> None:
+    rounds = ROUNDS["tables"] if arguments.rounds is None else arguments.rounds
+    recurrent = arguments.training_step == RECURRENT
+    # Two kinds of layers or four networks, and two turns to a round.
+    turns = (4 if recurrent else 8) * rounds
+    with console.phase("training steps", max(turns, 1)) as advance:
         start_keras()
         from keras_diffmask.export.benchmarking.estimator_steps import estimator_steps
+        from keras_diffmask.export.benchmarking.recurrent_steps import recurrent_steps
 
-        result = estimator_steps(
-            arguments.estimators,
-            rounds=rounds,
-            batch=arguments.batch,
-            progress=lambda done, total: advance(f"turn {done} of {total}"),
-        )
+        more: dict[str, Any] = {
+            "rounds": rounds,
+            "batch": arguments.batch,
+            "progress": lambda done, total: advance(f"turn {done} of {total}"),
+        }
+        if recurrent:
+            result = recurrent_steps(**more)
+        else:
+            result = estimator_steps(arguments.estimators, **more)
     facts = dataclasses.asdict(result)
     if arguments.output is not None:
         _write_json(arguments.output, facts)

@@ -1,6 +1,7 @@
 """A cost that is one number: differentiable in gate values, exact at 0 and 1."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -63,32 +64,52 @@ class Cost:
         """The cost with every gate open."""
         return self.count([np.ones(size) for size in sizes])
 
+    def under_gates(self) -> "Cost":
+        """The cost without the terms that no gate has a part in."""
+        has_gate = [
+            any(any(axis[:-1]) for axis in axes) or any(branch)
+            for *axes, branch in zip(
+                self.rows, self.columns, self.depths, self.branches, strict=True
+            )
+        ]
+        tables = ("factors", "rows", "columns", "depths", "branches")
+        chosen: dict[str, Any] = {
+            name: tuple(compress(getattr(self, name), has_gate)) for name in tables
+        }
+        return replace(self, **chosen)
+
     def _evaluate(self, xp: Any, values: list[Any]) -> Any:
-        dtype: Any = np.float32 if xp is ops else np.float64
-        factors = np.asarray(self.factors, dtype)
-        rows, columns = np.asarray(self.rows, dtype), np.asarray(self.columns, dtype)
-        one = np.ones((), factors.dtype)
-        sums = xp.stack([*(xp.sum(v) for v in values), xp.sum(one)])
+        def table(entries: Any) -> Any:
+            # A tensor where the values are: torch does not multiply with arrays.
+            return (
+                ops.convert_to_tensor(np.asarray(entries, np.float32))
+                if xp is ops
+                else np.asarray(entries, np.float64)
+            )
+
+        if not self.factors:
+            return table(0.0)
+        sums = xp.stack([*(xp.sum(v) for v in values), table(1.0)])
         sums = xp.reshape(sums, (-1, 1))
         r, c, d = (
-            xp.matmul(np.asarray(axis, dtype), sums)[:, 0]
+            xp.matmul(table(axis), sums)[:, 0]
             for axis in (self.rows, self.columns, self.depths)
         )
-        weights = factors * d
+        weights = table(self.factors) * d
         if np.any(self.branches):
             weights = weights * self._alive(xp, values)
         total = xp.sum(weights * (r * c))
-        shared = rows * columns
+        shared = np.asarray(self.rows) * np.asarray(self.columns)
         for gate, value in enumerate(values):
             if np.any(shared[:, gate]):
-                times = xp.sum(weights * shared[:, gate])
+                times = xp.sum(weights * table(shared[:, gate]))
                 total = total + times * xp.sum(value * (1.0 - value))
         return total
 
     def _alive(self, xp: Any, values: list[Any]) -> Any:
         """Per term, the probability that its branch is still there."""
         inside = np.asarray(self.branches)
-        factor: Any = np.ones(len(self.factors), np.float32)
+        factor: Any = 1.0
         for gate in np.flatnonzero(inside.any(axis=0)).tolist():
             alive = 1.0 - xp.prod(1.0 - values[gate])
             factor = factor * xp.where(inside[:, gate], alive, 1.0)

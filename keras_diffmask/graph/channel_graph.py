@@ -87,7 +87,7 @@ def trace(model: keras.Model) -> ChannelGraph:
     for call in keras_internals.calls(model):
         if not call.inputs:
             continue
-        rule = rule_for(call.operation) or _BARRIER
+        rule = (rule_for(call.operation) or _BARRIER).of_call(call)
         step = Step(call, rule, [ids[id(t)] for t in call.inputs], units)
         step.outputs = _traced(step)
         for tensor, out in zip(call.outputs, step.outputs, strict=True):
@@ -159,11 +159,8 @@ def _tie_repeated_calls(steps: list[Step], units: UnitTable) -> None:
         has_weights = any(w.shape for w in getattr(step.layer, "weights", []))
         if not has_weights and type(step.rule).shrink is Rule.shrink:
             continue
-        for ours, theirs in (
-            (step.inputs, other.inputs),
-            (step.outputs, other.outputs),
-            (step.hidden, other.hidden),
-        ):
+        both = (s.rule.along_weights(s) for s in (step, other))
+        for ours, theirs in zip(*both, strict=True):
             for a, b in zip(theirs, ours, strict=False):
                 if a.size == b.size:
                     units.tie(a.reshape(-1), b.reshape(-1))

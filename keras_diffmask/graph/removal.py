@@ -83,7 +83,7 @@ class Removal:
         first: dict[int, Step] = {}
         for step in self.live:
             other = first.setdefault(id(step.layer), step)
-            if other is step or not step.rule.reads:
+            if other is step or other.rule is not step.rule or not step.rule.reads:
                 continue
             ours = self._values(step.call.inputs, step.inputs)
             theirs = self._values(other.call.inputs, other.inputs)

@@ -10,6 +10,7 @@ from keras_diffmask.graph.step import Cut as Cut
 from keras_diffmask.graph.step import Hold as Hold
 from keras_diffmask.graph.step import Step as Step
 from keras_diffmask.graph.step import Term as Term
+from keras_diffmask.keras_internals import Call
 
 BORDER = "a constant other than 0 meets zero padding"
 
@@ -39,9 +40,17 @@ class Rule:
         """Whether the output channels are units of the layer's own."""
         return self.reads
 
+    def of_call(self, call: Call) -> "Rule":
+        """The rule for one call of the layer, where its calls differ in kind."""
+        return self
+
     def trace(self, step: Step) -> list[np.ndarray]:
         """Ids of each output tensor; ties and pins units on the way."""
         raise NotImplementedError(f"{type(self).__name__} must define trace")
+
+    def along_weights(self, step: Step) -> tuple[list[np.ndarray], ...]:
+        """Ids along the axes of the weights, list by list: its calls share them."""
+        return step.inputs, step.outputs, step.hidden
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """Each output channel's value at inference, NaN where it varies.

@@ -24,6 +24,7 @@ from keras_diffmask.layers.depthwise_conv2d import (
     MaskedDepthwiseConv2D as MaskedDepthwiseConv2D,
 )
 from keras_diffmask.layers.einsum_dense import MaskedEinsumDense as MaskedEinsumDense
+from keras_diffmask.layers.embedding import MaskedEmbedding as MaskedEmbedding
 from keras_diffmask.layers.group_normalization import (
     MaskedGroupNormalization as MaskedGroupNormalization,
 )
@@ -36,6 +37,9 @@ from keras_diffmask.layers.multi_head_attention import (
     MaskedMultiHeadAttention as MaskedMultiHeadAttention,
 )
 from keras_diffmask.layers.residual import MaskedResidual as MaskedResidual
+from keras_diffmask.layers.reversible_embedding import (
+    MaskedReversibleEmbedding as MaskedReversibleEmbedding,
+)
 from keras_diffmask.layers.separable_conv1d import (
     MaskedSeparableConv1D as MaskedSeparableConv1D,
 )
@@ -60,6 +64,8 @@ ALL_OBJECTS = (
     MaskedBatchNormalization,
     MaskedLayerNormalization,
     MaskedGroupNormalization,
+    MaskedEmbedding,
+    MaskedReversibleEmbedding,
     MaskedLSTMCell,
     MaskedLSTM,
     MaskedMultiHeadAttention,

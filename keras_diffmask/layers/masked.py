@@ -203,15 +203,19 @@ class MaskedLayer(keras.layers.Layer):
         ]
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        # Here a shared gate learns whose weights its estimator reads: the graph
-        # says it anew whenever the model is built, loaded or cloned.
-        mask = kwargs.get("gate_mask")
+        self.let_gate_read(kwargs.get("gate_mask"))
+        return super().compute_output_spec(*args, **kwargs)
+
+    def let_gate_read(self, mask: Any) -> None:
+        """Tell the shared gate that a mask is from whose weights it reads.
+
+        The graph says it anew whenever the model is built, loaded or cloned.
+        """
         gate = None if mask is None else keras_internals.maker_of(mask)
         if isinstance(gate, Gate) and gate.estimator.reads:
             require_carrier(self, gate.estimator)
             require_weights(self, gate.estimator)
             gate.read_from(self)
-        return super().compute_output_spec(*args, **kwargs)
 
     def call(
         self, inputs: Any, gate_mask: Any = None, training: bool | None = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_diffmask import keras_internals, rebuild
 from keras_diffmask.budget import BudgetController
+from keras_diffmask.costs import WeightPenalty
 from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.gate import Gate
 from keras_diffmask.inline import inlined
@@ -176,7 +177,7 @@ def bake(model: keras.Model) -> keras.Model:
         operation = call.operation
         if isinstance(operation, Gate):
             return operation.inference_mask(), operation.keep_probability()
-        if isinstance(operation, BudgetController):
+        if isinstance(operation, BudgetController | WeightPenalty):
             return args[0]
         masks = {name: kwargs.pop(name) for name in list(kwargs) if "gate_mask" in name}
         if id(operation) not in stocks:

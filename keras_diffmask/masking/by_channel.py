@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_diffmask import rebuild
 from keras_diffmask.budget import Budget, BudgetController, Limit, check_reachable
-from keras_diffmask.costs import NAMES, gated_cost
+from keras_diffmask.costs import NAMES, Cost, WeightPenalty, gated_cost
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.gate import Gate
 from keras_diffmask.graph import ChannelGraph
@@ -61,17 +61,18 @@ class ChannelMasker:
         self.masks: list[Any] = []
 
     def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
-        controller = self._controller(self.budget) if self.budget else None
+        charging = [self._controller(self.budget)] if self.budget else []
+        charging += self._penalties()
         rebuilder = self.rebuilder
         folded: set[int] = set()
 
         def prepare(inputs: list[Any]) -> list[Any]:
             pairs = [gate(inputs[0]) for gate in self.gates]
             self.masks = [mask for mask, _ in pairs]
-            if controller is None:
-                return inputs
-            first = controller(inputs[0], [probability for _, probability in pairs])
-            return [first, *inputs[1:]]
+            first, *others = inputs
+            for layer in charging:
+                first = layer(first, [probability for _, probability in pairs])
+            return [first, *others]
 
         def perform(call: Call, args: tuple, kwargs: dict) -> Any:
             key = id(call.operation)
@@ -149,7 +150,7 @@ class ChannelMasker:
         return Gate(
             len(group.roots),
             clone_estimator(self.estimators[index]),
-            regularizer=self.settings.regularizer,
+            regularizer=None if self._counts_weights else self.settings.regularizer,
             weights_per_gate=max(sizes, 1.0),
             min_keep=self.placement.min_keep[index],
             logit_scale=self.settings.logit_scale,
@@ -196,14 +197,29 @@ class ChannelMasker:
             raise below_one(layer, start.min())
         fold_inverse(layer, start)
 
+    @property
+    def _counts_weights(self) -> bool:
+        """Whether the penalty is on the weights of the model, not gate by gate."""
+        return bool(getattr(self.settings.regularizer, "counts_weights", False))
+
+    def _penalties(self) -> list[WeightPenalty]:
+        if not self._counts_weights:
+            return []
+        regularizer = self.settings.regularizer
+        for gate in self.gates:
+            regularizer.check(gate)
+        cost = self._cost("parameters").under_gates()
+        name = self.rebuilder.free_name("weight_penalty")
+        return [WeightPenalty(cost.get_config(), regularizer, name=name)]
+
+    def _cost(self, name: str) -> Cost:
+        placement = self.placement
+        parts = placement.gate_of, placement.sizes, placement.branches
+        return gated_cost(name, self.graph, *parts)
+
     def _controller(self, budget: Budget) -> BudgetController:
         placement, sizes = self.placement, self.placement.sizes
-        costs = {
-            name: gated_cost(
-                name, self.graph, placement.gate_of, sizes, placement.branches
-            )
-            for name in NAMES
-        }
+        costs = {name: self._cost(name) for name in NAMES}
         dense = {name: cost.dense(sizes) for name, cost in costs.items()}
         most = budget.limits(dense)
         check_reachable(

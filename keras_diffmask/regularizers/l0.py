@@ -11,14 +11,19 @@ from keras_diffmask.regularizers.regularizer import GateRegularizer
 class L0(GateRegularizer):
     """Penalizes the expected number of kept weights.
 
-        loss = strength * sum_g P(mask_g != 0) * n_g
+        loss = strength * E[number of weights that the gates leave]
 
-    where `n_g` is the number of weights that gate `g` covers: 1 for weight
-    granularity, a kernel column and its bias for a channel. Weights of an
-    LSTM lie under two gates, or twice under one; they count by their
-    product, and the diagonal of the recurrent kernel once. The strength is
-    the coefficient per expected kept weight in the mean loss; a published
-    "lambda / N" is this number.
+    A layer with gates of its own counts its own weights: P(mask_g != 0) * n_g,
+    where `n_g` is the number of weights that gate `g` covers, 1 for weight
+    granularity, a kernel column and its bias for a channel. Those of an LSTM
+    lie under two gates, or twice under one; they count by their product, and
+    the diagonal of the recurrent kernel once. In a model from `mask_model`
+    with gates on channels or branches, every kernel lies under the gates of
+    its inputs and of its outputs, and counts kept inputs x kept outputs: the
+    penalty is the expected number of weights of the stripped model, those
+    that no gate has a part in left out. The strength is the coefficient per
+    expected kept weight in the mean loss; a published "lambda / N" is this
+    number.
 
     Args:
         strength: float >= 0, loss per expected kept weight, or a schedule.
@@ -35,6 +40,8 @@ class L0(GateRegularizer):
         Louizos, Welling and Kingma, arXiv:1712.01312, equation 8 (`strength`
         is lambda / N).
     """
+
+    counts_weights = True
 
     def penalty(self, gate: Any) -> Any:
         return gate.expected_weights()

@@ -19,6 +19,9 @@ class GateRegularizer:
 
     #: Names of the estimators that it has a meaning for; empty for all.
     estimators: tuple[str, ...] = ()
+    #: Whether it is a function of how many weights are left and of nothing else
+    #: of a gate. `mask_model` then counts those of the whole model at once.
+    counts_weights: bool = False
 
     def __init__(self, strength: Any = 1e-4) -> None:
         # A ramp may begin at 0, and 0 switches the penalty off.

@@ -83,3 +83,20 @@ def test_in_mixed_precision(policy: str) -> None:
         assert moved > 1e-4
         # bfloat16 has 8 bits of mantissa; the gates' own part is float32.
         np.testing.assert_allclose(have, want, rtol=0, atol=0.1 * moved)
+
+
+def test_a_budget_is_met_on_any_backend() -> None:
+    """The controller's cost is differentiated inside of the step."""
+    keras.utils.set_random_seed(4)
+    layers = [keras.layers.Dense(8, "relu"), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    masked = kd.mask_model(model, budget=kd.Budget(parameters=0.5))
+    (gate,) = kd.gates(masked)
+    before = keras.ops.convert_to_numpy(gate.keep_probability())
+    masked.compile("adam", "mse", run_eagerly=True)
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    fitted = masked.fit(x, x[:, :2], batch_size=2, epochs=4, verbose=0)
+    assert gate.is_fixed and 0 < gate.keep.sum() <= 4
+    gate.set_keep(None)
+    assert np.all(keras.ops.convert_to_numpy(gate.keep_probability()) < before)
+    assert np.all(np.isfinite(fitted.history["loss"]))

@@ -118,6 +118,10 @@ BAD = {
         "benchmark --training-step lstm --rounds 0",
         "Expected rounds of at least 1",
     ),
+    "recurrent steps without rounds": (
+        "benchmark --training-step recurrent --rounds 0",
+        "Expected rounds of at least 1",
+    ),
     "demo without seeds": ("demo --seeds 0 --out {out}", "Expected at least 1 seed"),
     "demo without epochs": (
         "demo --epochs 0 --out {out}",

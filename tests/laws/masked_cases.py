@@ -147,7 +147,10 @@ class Case:
 
     def inputs(self, seed: int = 0, batch: int = 8) -> np.ndarray:
         rng = np.random.default_rng(seed)
-        return rng.normal(size=(batch, *self.example.shape)).astype("float32")
+        shape = (batch, *self.example.shape)
+        if self.example.tokens:
+            return rng.integers(self.example.tokens, size=shape).astype("float32")
+        return rng.normal(size=shape).astype("float32")
 
     def model(self, layer: Any) -> keras.Model:
         x = keras.Input(self.example.shape)

@@ -17,7 +17,8 @@ class Example:
 
     `unit_axis` is the output's axis that the gates' units lie along, and None
     where they are not on the output. `ungated` names the weights, by the end
-    of their paths, that belong to no unit.
+    of their paths, that belong to no unit. `tokens` says how many there are,
+    for a layer that takes nothing else.
     """
 
     label: str
@@ -25,6 +26,7 @@ class Example:
     arguments: dict[str, Any] = field(default_factory=dict)
     unit_axis: int | None = -1
     ungated: str = ""
+    tokens: int = 0
 
 
 _STEPS, _IMAGE, _VOLUME, _SEQUENCE = (7, 3), (6, 5, 3), (4, 3, 4, 2), (5, 3)
@@ -38,6 +40,10 @@ _DEPTHWISE = {"kernel_size": 3, "depth_multiplier": 2}
 def _einsum(equation: str, output_shape: Any, bias: str | None, **more: Any) -> dict:
     about = {"equation": equation, "output_shape": output_shape, "bias_axes": bias}
     return {**about, **more}
+
+
+def _table(label: str, shape: tuple[int, ...] = (6,), **more: Any) -> Example:
+    return Example(label, shape, {"input_dim": 7, "output_dim": 5, **more}, tokens=7)
 
 
 def _heads(label: str, shape: tuple[int, ...] = (4, 6), **more: Any) -> Example:
@@ -136,6 +142,16 @@ EXAMPLES: dict[type[keras.layers.Layer], tuple[Example, ...]] = {
         Example("no_center", (4, 3, 6), {"groups": 3, "center": False}),
         Example("instance", (4, 3, 5), {"groups": -1}),
         Example("first_axis", (6, 3, 4), {"groups": 2, "axis": 1}, 1),
+    ),
+    layers.MaskedEmbedding: (
+        _table("tokens"),
+        _table("mask_zero", mask_zero=True),
+        _table("matrix", (3, 2), embeddings_regularizer="l2"),
+    ),
+    layers.MaskedReversibleEmbedding: (
+        _table("tied"),
+        _table("mask_zero", mask_zero=True),
+        _table("untied", tie_weights=False),
     ),
     layers.MaskedLSTMCell: (
         Example("cell", _SEQUENCE, {"units": 4}),

@@ -1,13 +1,16 @@
 """Law 7: noise is drawn once per gate and step, never per time step of an RNN."""
 
+import itertools
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
+import keras_diffmask as kd
 from keras_diffmask import estimators, layers
-from tests.laws.masked_cases import array, gates, randomize, set_logits
+from tests.laws.masked_cases import array, gates, own_weights, randomize, set_logits
+from tests.reference.lstm import masked_lstm
 
 UNITS, STEPS = 16, 9
 
@@ -93,3 +96,85 @@ def test_inference_after_training_takes_the_decision(kind: str) -> None:
     before = array(layer(X))
     layer(X, training=True)
     assert np.array_equal(array(layer(X)), before)
+
+
+# -- brute force: which masks explain the outputs? ---------------------------------
+
+
+def _patterns(size: int) -> list[np.ndarray]:
+    return [np.array(bits, float) for bits in itertools.product((0, 1), repeat=size)]
+
+
+def _explanations(
+    layer: Any, kind: str, outputs: np.ndarray
+) -> list[tuple[float, float]]:
+    """Per pattern of the gates, how far NumPy is off in either half of the steps."""
+    weights = [array(weight).astype(float) for weight in own_weights(layer)]
+    s = _open_units(outputs)[0].astype(float)
+    sequences = [X.astype(float)]
+    if kind == "stacked":
+        sequences = [
+            masked_lstm(X.astype(float), *weights[:3], z, hidden)
+            for z, hidden in itertools.product(_patterns(3), _patterns(3))
+        ]
+    found = []
+    for x, z in itertools.product(sequences, _patterns(3)):
+        error = np.abs(masked_lstm(x, *weights[-3:], z, s) - outputs)
+        found.append((error[:, :4].max(), error[:, 4:].max()))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["layer", "cell", "stacked"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_one_pattern_of_all_gates_explains_every_time_step(
+    kind: str, compiled: bool
+) -> None:
+    """Input gates leave no zeros behind: every pattern they can have is tried."""
+    layer = _layer(kind)
+    model = AlwaysTraining(layer)
+    model.compile()
+    for _ in range(3):
+        outputs = model.predict_on_batch(X) if compiled else layer(X, training=True)
+        found = _explanations(layer, kind, array(outputs))
+        best = min(found, key=max)
+        assert max(best) < 1e-5
+        # Other patterns do not: the test would see a draw of its own per step.
+        assert max(error for error, _ in found) > 1e-2
+        assert max(error for _, error in found) > 1e-2
+
+
+def test_columns_of_an_embedding_are_closed_for_all_tokens_alike() -> None:
+    noisy = estimators.StraightThrough(bernoulli=True, initial_keep=0.6)
+    layer = layers.MaskedEmbedding(7, UNITS, estimator=noisy)
+    tokens = np.arange(14).reshape(2, 7) % 7
+    layer(tokens)
+    randomize(layer)
+    set_logits(layer.gate, 0.2)
+    patterns = []
+    for _ in range(4):
+        by_token = array(layer(tokens, training=True)).reshape(-1, UNITS) != 0.0
+        assert np.all(by_token == by_token[0])
+        patterns.append(by_token[0])
+    assert any(not np.array_equal(p, patterns[0]) for p in patterns[1:])
+
+
+def test_a_masked_model_draws_once_per_gate_for_all_its_readers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A table that the softmax uses too, and what reads it, under one draw."""
+    inputs = keras.Input((STEPS,), dtype="int32")
+    table = keras.layers.ReversibleEmbedding(9, 5, name="table")
+    x = keras.layers.LSTM(6, return_sequences=True, name="one")(table(inputs))
+    x = keras.layers.LSTM(5, return_sequences=True, name="two")(x)
+    noisy = estimators.StraightThrough(bernoulli=True, initial_keep=0.6)
+    model = kd.mask_model(keras.Model(inputs, table(x, reverse=True)), noisy)
+    drawn = []
+    sample = estimators.StraightThrough.sample
+
+    def counting(self: Any, logits: Any, seed: Any, step: Any = 0.0) -> Any:
+        drawn.append(tuple(logits.shape))
+        return sample(self, logits, seed, step)
+
+    monkeypatch.setattr(estimators.StraightThrough, "sample", counting)
+    model(np.zeros((2, STEPS), "int32"), training=True)
+    assert sorted(drawn) == [(5,), (6,)]

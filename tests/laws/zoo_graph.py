@@ -185,17 +185,6 @@ def volumes() -> keras.Model:
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling3D()(x)))
 
 
-@entry((6,), folds=False)
-def embedded() -> keras.Model:
-    """Tokens are what the first layer makes of numbers, so that inputs vary."""
-    inputs = keras.Input((6,))
-    tokens = ops.cast(ops.clip(3.0 * inputs + 8.0, 0, 15), "int32")
-    table = keras.initializers.RandomNormal(stddev=1.0)
-    x = layers.Embedding(16, 8, table, name="embedding")(tokens)
-    x = layers.Conv1D(7, 3, activation="relu")(x)
-    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
-
-
 def _with_own_step() -> Any:
     @keras.saving.register_keras_serializable("tests")
     class OwnStep(keras.Model):

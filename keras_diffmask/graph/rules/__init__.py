@@ -13,6 +13,7 @@ from keras_diffmask.graph.rules import merge as merge
 from keras_diffmask.graph.rules import normalization as normalization
 from keras_diffmask.graph.rules import operators as operators
 from keras_diffmask.graph.rules import pooling as pooling
+from keras_diffmask.graph.rules import product as product
 from keras_diffmask.graph.rules import recurrent as recurrent
 from keras_diffmask.graph.rules import reduction as reduction
 from keras_diffmask.graph.rules import resampling as resampling

@@ -10,7 +10,7 @@ import pytest
 from keras_diffmask import estimators
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.benchmarking import estimator_steps as module
-from keras_diffmask.export.benchmarking import networks
+from keras_diffmask.export.benchmarking import networks, training_step
 from keras_diffmask.export.benchmarking.estimator_result import (
     EstimatorResult,
     EstimatorTime,
@@ -56,7 +56,7 @@ def fake_steps(monkeypatch, stage):
             log.append(self.name)
             clock.now += self.cost
 
-    monkeypatch.setattr(module, "Steps", Fake)
+    monkeypatch.setattr(training_step, "Steps", Fake)
     return clock, log
 
 
