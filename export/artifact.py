@@ -1,13 +1,18 @@
 """A finished .tflite model: its bytes and what one must know to use them."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export.atomic import write_atomically
-from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
+from keras_diffmask.export.flatbuffer import (
+    SubgraphView,
+    is_streaming,
+    read_subgraphs,
+)
 from keras_diffmask.export.interpreter import check_loads, run_batch
 from keras_diffmask.export.tensor_spec import TensorSpec
 
@@ -52,6 +57,10 @@ class Artifact:
         outputs: one `TensorSpec` per output, in the Keras model's order.
         ops: operator names in order of execution.
         agreement: distance to the Keras model; None for a loaded file.
+        streaming: whether a call takes one step of a sequence and the state is
+            carried to the next; written into the file.
+        notes: what was said about the conversion, such as a layer unrolled; empty
+            for a loaded file.
 
     Example:
 
@@ -70,6 +79,11 @@ class Artifact:
     outputs: tuple[TensorSpec, ...]
     ops: tuple[str, ...]
     agreement: Agreement | None = None
+    streaming: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.summary()
 
     @property
     def nbytes(self) -> int:
@@ -86,11 +100,37 @@ class Artifact:
         """What the caller must do about state; empty when there is none."""
         if not self.stateful:
             return ""
+        how = (
+            "(Python: reset_all_variables(); C++: ResetVariableTensors(); "
+            "TFLM: Reset())."
+        )
+        if self.streaming:
+            return (
+                "One invocation is one step, and the LSTM carries its state to the "
+                f"next: reset it when a new sequence begins, and only then {how}"
+            )
         return (
             "The LSTM keeps its state between invocations: reset it before every "
-            "sequence (Python: reset_all_variables(); C++: "
-            "ResetVariableTensors(); TFLM: Reset())."
+            f"sequence {how}"
         )
+
+    def summary(self) -> str:
+        """What the file holds and what its caller has to know, as lines of text."""
+        counts = Counter(self.ops)
+        lines = [
+            f"{self.name}: {self.nbytes:,} bytes, {self.quantization}"
+            + (f", for {self.target}" if self.target else "")
+            + (", streaming" if self.streaming else ""),
+            *(f"input {spec}" for spec in self.inputs),
+            *(f"output {spec}" for spec in self.outputs),
+            "ops: " + ", ".join(f"{n} {op}" for op, n in counts.items()),
+        ]
+        if self.agreement is not None:
+            lines.append(
+                f"difference to the Keras model: {self.agreement.relative_error:.3%} "
+                f"(rms, {self.agreement.samples} examples)"
+            )
+        return "\n".join([*lines, *filter(None, (self.state_note, *self.notes))])
 
     def save(self, path: str | os.PathLike) -> Path:
         """Writes the .tflite file, whole or not at all.
@@ -172,10 +212,14 @@ class Artifact:
             outputs=tuple(_spec(graph, i) for i in graph.outputs),
             ops=tuple(op.name for op in graph.ops),
             agreement=agreement,
+            streaming=is_streaming(content),
         )
 
     def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:
         """Runs a batch through LiteRT, one example at a time, state reset before each.
+
+        A streaming model takes whole sequences here too, of any length: each is
+        fed step by step.
 
         Args:
             x: real values of shape (n, ...); a list or tuple of such arrays, or
@@ -187,7 +231,8 @@ class Artifact:
 
         Returns:
             De-quantized outputs of shape (n, ...): one array, or a tuple of
-            them for several outputs.
+            them for several outputs. Of a streaming model (n, steps, ...): what
+            it answered after every step.
 
         Raises:
             InvalidArgumentError: `x` does not fit the inputs.
