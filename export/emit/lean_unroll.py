@@ -14,6 +14,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+# The converter names each output of a SPLIT after all of them: 60 steps split at
+# once made a file of 400 kB, 260 of them names.
+_PIECE = 8
+
 
 def unrolled(
     cell: Any,
@@ -56,8 +60,12 @@ def _project(sequences: Any, kernel: Any, bias: Any) -> list[Any]:
     rows = tf.matmul(tf.reshape(sequences, [steps, features]), kernel)
     if bias is not None:
         rows = rows + bias
-    # Not tf.split: the converter leaves a LOGISTIC right behind SPLIT in float.
-    return tf.unstack(tf.reshape(rows, [steps, 1, -1])) if steps > 1 else [rows]
+    pieces = [rows[t : t + _PIECE] for t in range(0, steps, _PIECE)]
+    return [
+        row
+        for piece in pieces
+        for row in (tf.split(piece, piece.shape[0]) if piece.shape[0] > 1 else [piece])
+    ]
 
 
 def _lstm(cell: Any, sequences: Any) -> Any:
