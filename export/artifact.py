@@ -1,12 +1,12 @@
 """A finished .tflite model: its bytes and what one must know to use them."""
 
 import os
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export import artifact_text
 from keras_diffmask.export.atomic import write_atomically
 from keras_diffmask.export.flatbuffer import (
     SubgraphView,
@@ -98,39 +98,11 @@ class Artifact:
     @property
     def state_note(self) -> str:
         """What the caller must do about state; empty when there is none."""
-        if not self.stateful:
-            return ""
-        how = (
-            "(Python: reset_all_variables(); C++: ResetVariableTensors(); "
-            "TFLM: Reset())."
-        )
-        if self.streaming:
-            return (
-                "One invocation is one step, and the LSTM carries its state to the "
-                f"next: reset it when a new sequence begins, and only then {how}"
-            )
-        return (
-            "The LSTM keeps its state between invocations: reset it before every "
-            f"sequence {how}"
-        )
+        return artifact_text.state_note(self.stateful, self.streaming)
 
     def summary(self) -> str:
         """What the file holds and what its caller has to know, as lines of text."""
-        counts = Counter(self.ops)
-        lines = [
-            f"{self.name}: {self.nbytes:,} bytes, {self.quantization}"
-            + (f", for {self.target}" if self.target else "")
-            + (", streaming" if self.streaming else ""),
-            *(f"input {spec}" for spec in self.inputs),
-            *(f"output {spec}" for spec in self.outputs),
-            "ops: " + ", ".join(f"{n} {op}" for op, n in counts.items()),
-        ]
-        if self.agreement is not None:
-            lines.append(
-                f"difference to the Keras model: {self.agreement.relative_error:.3%} "
-                f"(rms, {self.agreement.samples} examples)"
-            )
-        return "\n".join([*lines, *filter(None, (self.state_note, *self.notes))])
+        return artifact_text.render(self)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Writes the .tflite file, whole or not at all.

@@ -23,10 +23,11 @@ from keras_diffmask.export.flatbuffer import (
     TensorView,
     read_subgraphs,
 )
+from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
 
 # Kernels that copy integers: in and out must mean the same real values. Of all
-# but the last only input 0 is data (the rest are shapes, axes, indices).
+# that do not join, only input 0 is data (the rest are shapes, axes, indices).
 _COPYING = (
     "REVERSE_V2",
     "RESHAPE",
@@ -35,7 +36,9 @@ _COPYING = (
     "STRIDED_SLICE",
     "TRANSPOSE",
     "CONCATENATION",
+    "PACK",
 )
+_JOINING = ("CONCATENATION", "PACK")
 # Operator -> pairs of (weights, bias) inputs. A kernel adds the bias to products
 # of input and weights, so its scale must be the product of theirs.
 _BIASES = {
@@ -124,9 +127,15 @@ def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
                 )
     missing = target.missing_ops(tuple(op.name for g in graphs for op in g.ops))
     if missing:
+        tensor = next(
+            g.tensors[op.outputs[0]].name
+            for g in graphs
+            for op in g.ops
+            if op.name in missing
+        )
         raise ConversionError(
             f"operators that target '{target.name}' has",
-            f"{', '.join(missing)}, which it lacks",
+            f"{', '.join(missing)}, which it lacks (at '{shorten(tensor, 60)}')",
             "Replace the layer it comes from, or choose another target.",
         )
 
@@ -175,7 +184,7 @@ def _check_scales(graph: SubgraphView, op: OpView) -> None:
         _check_types(graph, op)
         _check_cell(graph.tensors[op.inputs[CELL_INPUT]])
     elif op.name in _COPYING:
-        together = op.inputs if op.name == "CONCATENATION" else op.inputs[:1]
+        together = op.inputs if op.name in _JOINING else op.inputs[:1]
     out = graph.tensors[op.outputs[0]]
     for index in together:
         tensor = graph.tensors[index]

@@ -4,7 +4,6 @@ A layer keeps its weights and its place in the graph: only its class changes,
 which reaches nested and shared layers too.
 """
 
-import functools
 from typing import Any
 
 import keras
@@ -51,8 +50,7 @@ def _recurs(layer: Any) -> bool:
     return isinstance(layer, kinds) or any(isinstance(x, kinds) for x in inner)
 
 
-@functools.cache
-def _written(kind: type) -> type:
+def _written(kind: Any) -> Any:
     return type(f"Written{kind.__name__}", (_WrittenCall, kind), {})
 
 
