@@ -159,6 +159,7 @@ class Artifact:
         name: str,
         target: str | None = None,
         agreement: Agreement | None = None,
+        notes: tuple[str, ...] = (),
     ) -> "Artifact":
         """Describes the bytes of a .tflite file.
 
@@ -167,6 +168,7 @@ class Artifact:
             name: what to call it.
             target: name of the device it was written for, when known.
             agreement: distance to the Keras model, when known.
+            notes: what was said about the conversion.
 
         Returns:
             The artifact.
@@ -185,6 +187,7 @@ class Artifact:
             ops=tuple(op.name for op in graph.ops),
             agreement=agreement,
             streaming=is_streaming(content),
+            notes=notes,
         )
 
     def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:

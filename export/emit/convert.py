@@ -4,7 +4,6 @@ import importlib.util
 import json
 import tempfile
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +119,9 @@ def to_tflite(
             f"{_INT8_BUDGET:.0%}): check the calibration data, or add more.",
             stacklevel=2,
         )
-    artifact = Artifact.from_content(
-        content, name or model.name, device.name, agreement
+    return Artifact.from_content(
+        content, name or model.name, device.name, agreement, notes
     )
-    return replace(artifact, notes=notes)
 
 
 def _check_quantization(quantization: str | None) -> str:

@@ -71,8 +71,19 @@ def convert_here(monkeypatch):
     """Converts in this process: seconds cheaper than `to_tflite`, same steps.
 
     Returns a function (model, samples, quantization, repair, ...) -> artifact
-    with its agreement. The model is used up: its LSTMs are swapped.
+    with its agreement. The model is used up: its layers are swapped.
     """
+    return _in_process(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def convert_once():
+    """`convert_here` for fixtures that all tests of a module share."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield _in_process(monkeypatch)
+
+
+def _in_process(monkeypatch):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("the converter side needs the TensorFlow backend")
     from dataclasses import replace
