@@ -21,7 +21,7 @@ from keras_diffmask.export.emit.recurrent import (
 
 
 def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
-    """Swaps the recurrent and the time-distributed layers of `model` in place.
+    """Swaps recurrent, time-distributed and embedding layers of `model` in place.
 
     Args:
         model: the child's own copy.
@@ -41,6 +41,8 @@ def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
         elif type(layer) is keras.layers.Bidirectional:
             layer.__class__ = BothDirections
             layer.backward_layer.written_flip = True
+        elif type(layer) is keras.layers.Embedding and not layer.quantization_mode:
+            layer.__class__ = OneGather
     return found
 
 
@@ -122,6 +124,15 @@ class AllStepsAtOnce(keras.layers.TimeDistributed):
         _, steps, *sizes = inputs.shape
         outputs = self.layer(tf.reshape(inputs, [steps, *sizes]), training=False)
         return tf.reshape(outputs, [1, steps, *outputs.shape[1:]])
+
+
+class OneGather(keras.layers.Embedding):
+    """`Embedding` without Keras' support of negative indices: a SELECT fewer,
+    which microcontrollers lack.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        return tf.gather(self.embeddings, tf.cast(inputs, tf.int32))
 
 
 class BothDirections(keras.layers.Bidirectional):

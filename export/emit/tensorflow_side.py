@@ -30,14 +30,12 @@ class PreparedModel:
         model: the swapped model.
         reference: the outputs of the untouched one for the first samples.
         inputs: its inputs, of known sizes.
-        recurrent_layers: whether it has any.
         streaming: whether the file is to take one step per call.
     """
 
     model: Any
     reference: tuple[np.ndarray, ...]
     inputs: tuple[InputSize, ...]
-    recurrent_layers: bool
     streaming: bool = False
 
 
@@ -80,7 +78,7 @@ def prepare_model(
     )
     reference = tuple(map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs)))
     swap_layers(model, steps)
-    return PreparedModel(model, reference, tuple(inputs), bool(recurrent), streaming)
+    return PreparedModel(model, reference, tuple(inputs), streaming)
 
 
 def convert(
@@ -104,6 +102,10 @@ def convert(
     converter, fused = _make_converter(prepared)
     if quantization == "int8":
         _ask_for_integers(converter, prepared, samples, target)
+        if fused:
+            calibrator.reset_state_between_sequences(
+                _calls_per_sequence(prepared, samples)
+            )
     content = bytearray(converter.convert())
     # The converter sorts inputs and outputs its own way, and positions are what
     # C++ and TFLM callers go by.
@@ -117,7 +119,7 @@ def _ask_for_integers(
     converter: Any, prepared: PreparedModel, samples: list[np.ndarray], target: Target
 ) -> None:
     names, _ = signature_names(prepared.model)
-    steps = samples[0].shape[1] if prepared.streaming else 1
+    steps = _calls_per_sequence(prepared, samples)
 
     def examples() -> Iterator[Any]:
         for k in range(len(samples[0])):
@@ -135,8 +137,10 @@ def _ask_for_integers(
     converter._experimental_disable_per_channel_quantization_for_dense_layers = (
         not target.per_channel_dense
     )
-    if prepared.recurrent_layers:
-        calibrator.reset_state_between_sequences(steps)
+
+
+def _calls_per_sequence(prepared: PreparedModel, samples: list[np.ndarray]) -> int:
+    return samples[0].shape[1] if prepared.streaming else 1
 
 
 def signature_names(model: Any) -> tuple[list[str], list[str]]:

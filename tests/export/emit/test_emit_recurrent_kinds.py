@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from keras_diffmask.errors import ConversionError
-from keras_diffmask.export.emit import recurrent
+from keras_diffmask.export.emit import checks, recurrent
 from keras_diffmask.export.emit.checks import check_content
 from keras_diffmask.export.emit.recurrent import FusedCall, recurrences
+from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.targets import HOST, Target
 from tests.export.emit.conftest import shake
 
@@ -165,6 +166,37 @@ def test_fused_operators_are_counted_by_size(written):
     content = written["fusable", "float32"].content
     with pytest.raises(ConversionError, match="received 19.* and 19 for no layer"):
         check_content(content, "float32", HOST)
+
+
+def test_numbers_of_another_width_are_named(written, monkeypatch):
+    # As if the converter wrote the hidden state where the cell state belongs.
+    monkeypatch.setattr(checks, "CELL_INPUT", checks.STATE_INPUT)
+    content = written["fusable", "int8"].content
+    fused = [
+        FusedCall("l", *checks._lstm_sizes(graph, op)) for graph, op in lstms(content)
+    ]
+    with pytest.raises(
+        ConversionError, match=f"INT16 at input 18 of an integer {LSTM}"
+    ):
+        check_content(content, "int8", HOST, fused)
+
+
+def lstms(content):
+    graph = read_subgraphs(content)[0]
+    return [(graph, op) for op in graph.ops if op.name == LSTM]
+
+
+def test_two_directions_by_hand_are_refused_where_scales_part(convert_here):
+    # A REVERSE_V2 behind what was packed from unrolled steps.
+    keras.utils.set_random_seed(16)
+    inputs = keras.Input((STEPS, FEATURES))
+    there = layers.GRU(3, return_sequences=True)(3 * inputs)
+    back = layers.GRU(3, return_sequences=True, go_backwards=True)(inputs)
+    both = layers.Concatenate()([there, keras.ops.flip(back, axis=1)])
+    model = keras.Model(inputs, both)
+    shake(model)
+    with pytest.raises(ConversionError, match="PACK assumes; .*Bidirectional"):
+        convert_here(model, x())
 
 
 def test_a_target_without_the_operators_is_refused(written):

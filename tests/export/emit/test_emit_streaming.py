@@ -1,5 +1,7 @@
 """One step per call: the file answers what the whole sequence's model does."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from keras_diffmask.errors import (
     InvalidArgumentError,
     UnsupportedModelError,
 )
+from keras_diffmask.export.emit import convert as converting
 from keras_diffmask.export.emit.admission import check_model
 from keras_diffmask.export.flatbuffer import mark_streaming
 from tests.export.emit.conftest import shake
@@ -136,13 +139,47 @@ def test_open_length_and_stateful_through_the_child():
     live = keras.Model(inputs, layers.Dense(2)(h))
     artifact = export.to_tflite(live, "int8", calibration=x(), streaming=True)
     assert artifact.streaming and artifact.agreement.relative_error < 0.03
+
+
+def open_gru(name):
     inputs = keras.Input((None, FEATURES))
-    gru = keras.Model(inputs, layers.GRU(3, name="g")(inputs))
-    with pytest.warns(UserWarning, match="'g' .* unrolled: .* 36 for its 3 steps"):
-        artifact = export.to_tflite(gru, steps=3)
+    return keras.Model(inputs, layers.GRU(3, name=name)(inputs))
+
+
+def test_an_open_length_is_given_as_steps(convert_here):
+    artifact = convert_here(open_gru("g"), x()[:, :3], "float32", steps=3)
     assert artifact.inputs[0].shape == (1, 3, FEATURES)
-    assert len(artifact.notes) == 1 and artifact.notes[0] in artifact.summary()
+    assert artifact.agreement.max_error <= 1e-5
     assert artifact.state_note == ""
+
+
+def test_the_cost_of_unrolling_is_said_before_and_kept(written, monkeypatch):
+    orders = []
+
+    def convert(model, order, *others):
+        orders.append(order)
+        agreement = dataclasses.asdict(written["float32"].agreement)
+        return written["float32"].content, {"agreement": agreement}
+
+    monkeypatch.setattr(converting, "_convert", convert)
+    with pytest.warns(UserWarning, match="'g' .* unrolled: .* 36 for its 3 steps"):
+        artifact = export.to_tflite(open_gru("g"), steps=3)
+    assert orders == [{"quantization": "float32", "steps": 3, "streaming": False}]
+    assert len(artifact.notes) == 1 and artifact.notes[0] in artifact.summary()
+
+
+def test_tokens_stream_in_operators_that_a_microcontroller_has(convert_here):
+    tokens = np.random.default_rng(1).integers(0, 30, (48, 12)).astype("int32")
+    inputs = keras.Input((None,), dtype="int32")
+    h = layers.LSTM(6, return_sequences=True)(layers.Embedding(30, 7)(inputs))
+    live = keras.Model(inputs, layers.Dense(4)(h))
+    shake(live)
+    wanted = live.predict(tokens, verbose=0)
+    artifact = convert_here(live, tokens, streaming=True)
+    assert artifact.ops == ("GATHER", "UNIDIRECTIONAL_SEQUENCE_LSTM", "FULLY_CONNECTED")
+    assert (artifact.inputs[0].shape, artifact.inputs[0].dtype) == ((1, 1), "int32")
+    error = artifact.run(tokens) - wanted
+    assert np.sqrt(np.mean(error**2) / np.mean(wanted**2)) <= 0.03
 
 
 # ----- what cannot stream
