@@ -101,8 +101,8 @@ def test_every_branch_answers_as_in_keras(written, build):
                 assert np.abs(error).max() <= limit, place
             else:
                 share = np.sqrt(np.mean(error**2) / np.mean(keras_**2))
-                # Measured: up to 2.6 % of a fused branch, 3.5 % of an unrolled one.
-                assert share <= 0.05, (place, share)
+                # Measured: up to 2.3 % of a fused branch, 3.3 % of an unrolled one.
+                assert share <= (0.03 if build is fusable else 0.05), (place, share)
 
 
 @pytest.mark.parametrize("quantization", ["float32", "int8"])
