@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export import artifact_text
 from keras_diffmask.export.atomic import write_atomically
-from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
+from keras_diffmask.export.flatbuffer import (
+    SubgraphView,
+    is_streaming,
+    read_subgraphs,
+)
 from keras_diffmask.export.interpreter import check_loads, run_batch
 from keras_diffmask.export.tensor_spec import TensorSpec
 
@@ -52,6 +57,10 @@ class Artifact:
         outputs: one `TensorSpec` per output, in the Keras model's order.
         ops: operator names in order of execution.
         agreement: distance to the Keras model; None for a loaded file.
+        streaming: whether a call takes one step of a sequence and the state is
+            carried to the next; written into the file.
+        notes: what was said about the conversion, such as a layer unrolled; empty
+            for a loaded file.
 
     Example:
 
@@ -70,6 +79,11 @@ class Artifact:
     outputs: tuple[TensorSpec, ...]
     ops: tuple[str, ...]
     agreement: Agreement | None = None
+    streaming: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.summary()
 
     @property
     def nbytes(self) -> int:
@@ -84,13 +98,11 @@ class Artifact:
     @property
     def state_note(self) -> str:
         """What the caller must do about state; empty when there is none."""
-        if not self.stateful:
-            return ""
-        return (
-            "The LSTM keeps its state between invocations: reset it before every "
-            "sequence (Python: reset_all_variables(); C++: "
-            "ResetVariableTensors(); TFLM: Reset())."
-        )
+        return artifact_text.state_note(self.stateful, self.streaming)
+
+    def summary(self) -> str:
+        """What the file holds and what its caller has to know, as lines of text."""
+        return artifact_text.render(self)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Writes the .tflite file, whole or not at all.
@@ -147,6 +159,7 @@ class Artifact:
         name: str,
         target: str | None = None,
         agreement: Agreement | None = None,
+        notes: tuple[str, ...] = (),
     ) -> "Artifact":
         """Describes the bytes of a .tflite file.
 
@@ -155,6 +168,7 @@ class Artifact:
             name: what to call it.
             target: name of the device it was written for, when known.
             agreement: distance to the Keras model, when known.
+            notes: what was said about the conversion.
 
         Returns:
             The artifact.
@@ -172,10 +186,15 @@ class Artifact:
             outputs=tuple(_spec(graph, i) for i in graph.outputs),
             ops=tuple(op.name for op in graph.ops),
             agreement=agreement,
+            streaming=is_streaming(content),
+            notes=notes,
         )
 
     def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:
         """Runs a batch through LiteRT, one example at a time, state reset before each.
+
+        A streaming model takes whole sequences here too, of any length: each is
+        fed step by step.
 
         Args:
             x: real values of shape (n, ...); a list or tuple of such arrays, or
@@ -187,7 +206,8 @@ class Artifact:
 
         Returns:
             De-quantized outputs of shape (n, ...): one array, or a tuple of
-            them for several outputs.
+            them for several outputs. Of a streaming model (n, steps, ...): what
+            it answered after every step.
 
         Raises:
             InvalidArgumentError: `x` does not fit the inputs.

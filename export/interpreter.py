@@ -57,7 +57,9 @@ def run_batch(
     artifact: "Artifact", x: Any, reference_kernels: bool, num_threads: int
 ) -> tuple[np.ndarray, ...]:
     """Runs every example of `x`; see `Artifact.run`."""
-    arrays = _match_inputs(artifact.inputs, x)
+    arrays = _match_inputs(artifact, x)
+    # What one invocation takes of an example: a step of a streaming model.
+    steps = range(arrays[0].shape[1]) if artifact.streaming else range(1)
     interpreter = make_interpreter(artifact.content, reference_kernels, num_threads)
     interpreter.allocate_tensors()
     input_ids = [d["index"] for d in interpreter.get_input_details()]
@@ -66,20 +68,39 @@ def run_batch(
     for k in range(len(arrays[0])):
         if artifact.stateful:
             interpreter.reset_all_variables()
-        for index, spec, array in zip(input_ids, artifact.inputs, arrays, strict=True):
-            interpreter.set_tensor(index, spec.quantize(array[k : k + 1]))
-        interpreter.invoke()
-        for collected, index in zip(results, output_ids, strict=True):
-            collected.append(interpreter.get_tensor(index))
+        rows = [
+            spec.quantize(array[k : k + 1])
+            for spec, array in zip(artifact.inputs, arrays, strict=True)
+        ]
+        for t in steps:
+            for index, row in zip(input_ids, rows, strict=True):
+                part = row[:, t : t + 1] if artifact.streaming else row
+                interpreter.set_tensor(index, part)
+            interpreter.invoke()
+            for collected, index in zip(results, output_ids, strict=True):
+                collected.append(interpreter.get_tensor(index))
     return tuple(
-        spec.dequantize(
-            np.concatenate(rows) if rows else np.empty((0, *spec.shape[1:]), spec.dtype)
-        )
-        for spec, rows in zip(artifact.outputs, results, strict=True)
+        spec.dequantize(_join(spec, answers, len(steps), artifact.streaming))
+        for spec, answers in zip(artifact.outputs, results, strict=True)
     )
 
 
-def _match_inputs(specs: tuple[TensorSpec, ...], x: Any) -> list[np.ndarray]:
+def _join(
+    spec: TensorSpec, answers: list[np.ndarray], steps: int, streaming: bool
+) -> np.ndarray:
+    """Stacks the answers of all invocations to (n, ...), or (n, steps, ...)."""
+    sizes = spec.shape[1:]
+    if streaming:
+        # Of a sequence the file gives one step, whose axis is there already.
+        sizes = sizes[1:] if len(sizes) > 1 and sizes[0] == 1 else sizes
+        sizes = (steps, *sizes)
+    if not answers:
+        return np.empty((0, *sizes), spec.dtype)
+    return np.concatenate(answers).reshape((-1, *sizes))
+
+
+def _match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
+    specs = artifact.inputs
     names = [spec.name for spec in specs]
     if isinstance(x, Mapping):
         if set(x) != set(names):
@@ -99,14 +120,17 @@ def _match_inputs(specs: tuple[TensorSpec, ...], x: Any) -> list[np.ndarray]:
         )
     arrays = [np.asarray(value) for value in values]
     for spec, array in zip(specs, arrays, strict=True):
-        if array.ndim != len(spec.shape) or array.shape[1:] != spec.shape[1:]:
-            shape = ", ".join(str(size) for size in ("n", *spec.shape[1:]))
+        # The steps of a streaming model: any number of them.
+        free = 2 if artifact.streaming else 1
+        if array.ndim != len(spec.shape) or array.shape[free:] != spec.shape[free:]:
+            sizes = ("n", "steps")[:free] + tuple(map(str, spec.shape[free:]))
+            shape = ", ".join(sizes)
             raise InvalidArgumentError(
                 f"x of shape ({shape}) for input '{spec.name}'",
                 f"shape {array.shape}",
                 "Pass a batch of examples, preprocessed as for training.",
             )
-    if len({len(array) for array in arrays}) > 1:
+    if len({array.shape[:free] for array in arrays}) > 1:
         raise InvalidArgumentError(
             "the same number of examples for every input",
             f"{[len(array) for array in arrays]}",

@@ -25,6 +25,12 @@ class TensorSpec:
     scale: float | None = None
     zero_point: int | None = None
 
+    def __str__(self) -> str:
+        text = f"'{self.name}' {self.shape} {self.dtype}"
+        if self.scale is None:
+            return text
+        return f"{text}, scale {self.scale:.6g}, zero point {self.zero_point}"
+
     def quantize(self, x: np.ndarray) -> np.ndarray:
         """Turns real values into what the device is fed.
 

@@ -20,6 +20,7 @@ from keras_diffmask.export.benchmarking.interleave import (
 from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import ModelTimes
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
+from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.export.interpreter import make_interpreter
 
 
@@ -190,7 +191,11 @@ def measure(
     return BenchmarkResult(
         models=tuple(
             ModelTimes.from_times(
-                name, len(models[name]), runners[name].init_us, times[name]
+                name,
+                len(models[name]),
+                runners[name].init_us,
+                times[name],
+                _engine_note(models[name]),
             )
             for name in models
         ),
@@ -199,6 +204,20 @@ def measure(
         threads=threads,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _engine_note(content: bytes) -> str:
+    """Says so where the times are those of a kernel that is not made for speed."""
+    for graph in read_subgraphs(content):
+        for op in graph.ops:
+            name, out = op.name, graph.tensors[op.outputs[0]]
+            if name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and out.dtype == "INT8":
+                return (
+                    f"its int8 {name} runs in LiteRT's portable kernel, for XNNPACK "
+                    "has none: on this computer slower than the same layer in float, "
+                    "which says nothing about a microcontroller."
+                )
+    return ""
 
 
 def show_progress(done: int, total: int) -> None:

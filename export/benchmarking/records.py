@@ -71,6 +71,8 @@ class ModelTimes:
         median_us, p5_us, p95_us, min_us, mean_us: over all timed inferences.
         round_us: median within each round, in the order of the rounds.
         ops: per-operation times, or `None` where they were not asked for.
+        note: what keeps the times from saying more than they do; empty where
+            nothing does.
     """
 
     name: str
@@ -84,10 +86,16 @@ class ModelTimes:
     mean_us: float
     round_us: tuple[float, ...]
     ops: OpTable | None = None
+    note: str = ""
 
     @classmethod
     def from_times(
-        cls, name: str, size: int, init_us: float, times_ns: list[list[int]]
+        cls,
+        name: str,
+        size: int,
+        init_us: float,
+        times_ns: list[list[int]],
+        note: str = "",
     ) -> "ModelTimes":
         """Boils down the times of one model.
 
@@ -96,6 +104,7 @@ class ModelTimes:
             size: bytes of the `.tflite` file.
             init_us: microseconds of loading it.
             times_ns: per round, the nanoseconds of every inference.
+            note: see above.
 
         Returns:
             The statistics, in microseconds.
@@ -113,6 +122,7 @@ class ModelTimes:
             min_us=float(every.min()),
             mean_us=float(every.mean()),
             round_us=tuple(float(np.median(block)) / 1e3 for block in times_ns),
+            note=note,
         )
 
 

@@ -1,6 +1,7 @@
 """The two written forms of a benchmark: a table to read, JSON to keep."""
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from keras_diffmask.errors import ArtifactError
@@ -44,10 +45,12 @@ def render(result: "BenchmarkResult") -> str:
     lines = [
         f"{machine.cpu}, {machine.cores} cores, {threads}; {machine.system}",
         ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
-        + "; times in microseconds",
+        + "; times in microseconds, LiteRT's interpreter with XNNPACK",
         "",
         *_columns(rows),
     ]
+    for model in result.models:
+        lines += textwrap.wrap(f"{model.name}: {model.note}", 118) if model.note else []
     for model in result.models:
         if model.ops is not None:
             lines += ["", *_op_lines(model.name, model.ops)]

@@ -37,6 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target", default="host", help="host or cortex-m; default: %(default)s"
     )
     parser.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="length of the sequences, for a model whose Input leaves it open",
+    )
+    parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="one step of a sequence per call, the LSTMs' state carried along",
+    )
+    parser.add_argument(
         "--unsafe",
         action="store_true",
         help="also run Python code that the file carries (Lambda layers)",
@@ -60,6 +71,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             calibration=calibration,
             target=arguments.target,
             name=output.stem,
+            steps=arguments.steps,
+            streaming=arguments.streaming,
         )
         artifact.save(output)
         advance(f"{artifact.nbytes:,} bytes")
@@ -104,7 +117,9 @@ def _facts(artifact: Any, output: str) -> dict[str, Any]:
         "inputs": [dataclasses.asdict(spec) for spec in artifact.inputs],
         "outputs": [dataclasses.asdict(spec) for spec in artifact.outputs],
         "relative_error": artifact.agreement.relative_error,
+        "streaming": artifact.streaming,
         "note": artifact.state_note,
+        "notes": list(artifact.notes),
     }
 
 

@@ -46,6 +46,8 @@ def _verdict(report: Report) -> list[str]:
         f"Times on {machine.cpu}, {report.benchmark.threads} thread; "
         f"{report.seconds:.0f} s for everything.",
     ]
+    notes = dict.fromkeys(m.note for m in report.benchmark.models if m.note)
+    lines += [f"Of the int8 models: {note}" for note in notes]
     if report.settings.quick:
         lines.append("A quick run: too short for its accuracies to mean anything.")
     return lines

@@ -1,46 +1,125 @@
 """Which models may be converted, decided before TensorFlow is started."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from keras_diffmask import keras_internals, rebuild
-from keras_diffmask.errors import UnsupportedModelError
-
-_RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
-
-
-def iterate_layers(model: Any) -> Iterator[Any]:
-    """Yields every layer of `model`, inside nested models and wrappers too."""
-    for layer in model.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from iterate_layers(layer)
-        elif isinstance(layer, keras.layers.Wrapper):
-            yield layer.layer
-            if hasattr(layer.layer, "layers"):
-                yield from iterate_layers(layer.layer)
+from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
+from keras_diffmask.export.emit.recurrent import (
+    Recurrence,
+    cells,
+    iterate_layers,
+    recurrences,
+)
+from keras_diffmask.export.emit.streaming import check_streaming
 
 
-def check_model(model: Any) -> None:
+@dataclass(frozen=True)
+class InputSize:
+    """One input of the model: its name, its shape with the batch, its dtype."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+def check_model(
+    model: Any, steps: int | None = None, streaming: bool = False
+) -> tuple[list[InputSize], list[Recurrence]]:
     """Raises when `model` cannot become a .tflite file.
 
     Args:
         model: what the user passed to `to_tflite`.
+        steps: length of the sequences where the model leaves it open.
+        streaming: whether one step per call is wanted, state carried along.
+
+    Returns:
+        The inputs, of known sizes (but for the steps of a streaming model, which
+        may be None), and the recurrent layers with the form each will get.
 
     Raises:
+        InvalidArgumentError: `steps` does not fit the model.
         UnsupportedModelError: it is no Keras 3 Functional or Sequential model,
-            is not built, holds masked or custom layers, an LSTM that has no
-            fused form, a dynamic size, or weights that are no float32 numbers.
+            is not built, holds masked or custom layers or cells, a dynamic
+            size, weights that are no float32 numbers, or what can't be
+            computed one step at a time where that is wanted.
     """
     _check_kind(model)
     for layer in iterate_layers(model):
         _check_layer(layer)
-        if isinstance(layer, _RECURRENT):
-            _check_recurrent(layer)
-    _check_sizes(model)
+    found = recurrences(model, steps)
+    for recurrence in found:
+        if recurrence.layer.stateful and not streaming:
+            raise UnsupportedModelError(
+                "recurrent layers with stateful=False",
+                f"layer '{recurrence.layer.name}' with stateful=True",
+                "Pass streaming=True for a file that carries its state from call "
+                "to call, or rebuild the layer without it and copy its weights.",
+            )
+    if streaming:
+        check_streaming(model, found)
+    inputs = resolve_inputs(model, steps, streaming)
     _check_weights(model)
+    return inputs, found
+
+
+def resolve_inputs(
+    model: Any, steps: int | None = None, streaming: bool = False
+) -> list[InputSize]:
+    """The model's inputs with `steps` filled in; see `check_model`."""
+    if steps is not None:
+        _check_steps(model, steps, streaming)
+    inputs = []
+    for tensor in model.inputs:
+        shape = tuple(tensor.shape)
+        if shape[1:2] == (None,) and None not in shape[2:]:
+            if steps is None and not streaming:
+                raise _open_sequence(tensor)
+            shape = (shape[0], steps, *shape[2:])
+        elif None in shape[1:]:
+            raise UnsupportedModelError(
+                "fixed input sizes",
+                f"input '{tensor.name}' of shape {shape}",
+                "Rebuild the model with an Input whose shape has no None and copy "
+                "the weights.",
+            )
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        inputs.append(InputSize(tensor.name, shape, dtype))
+    return inputs
+
+
+def _check_steps(model: Any, steps: int, streaming: bool) -> None:
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise InvalidArgumentError(
+            "steps as a whole number of at least 1", f"steps={steps!r}",
+            "Pass the length of your sequences, for example steps=128.",
+        )  # fmt: skip
+    if streaming:
+        raise InvalidArgumentError(
+            "steps=None with streaming=True, where every call takes one step",
+            f"steps={steps}",
+            "Leave steps out.",
+        )
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    if not any(shape[1:2] == (None,) for shape in shapes):
+        raise InvalidArgumentError(
+            "steps=None for a model whose Input has a fixed length",
+            f"steps={steps} for inputs of shape {', '.join(map(str, shapes))}",
+            "Leave steps out, or rebuild the model with keras.Input((None, ...)).",
+        )
+
+
+def _open_sequence(tensor: Any) -> UnsupportedModelError:
+    shape = tuple(tensor.shape)
+    sizes = "".join(f", {size}" for size in shape[2:])
+    return UnsupportedModelError(
+        "a fixed sequence length",
+        f"input '{tensor.name}' of shape {shape}",
+        "Pass steps=, the length of your sequences, for example steps=100, or "
+        f"rebuild the model with keras.Input((steps{sizes or ','})).",
+    )
 
 
 def _check_kind(model: Any) -> None:
@@ -58,6 +137,9 @@ def _refuse_masked(layer: Any) -> None:
 
 
 def _check_layer(layer: Any) -> None:
+    for cell in cells(layer) if isinstance(layer, keras.layers.RNN) else ():
+        if type(cell).__module__.startswith("keras_diffmask"):
+            _refuse_masked(cell)
     module = type(layer).__module__
     if module.split(".")[0] == "keras_diffmask":
         _refuse_masked(layer)
@@ -66,59 +148,6 @@ def _check_layer(layer: Any) -> None:
             "stock Keras layers only",
             f"layer '{layer.name}' of class {module}.{type(layer).__name__}",
             "Express it with Keras layers and keras.ops in a Functional model.",
-        )
-
-
-def _check_recurrent(layer: Any) -> None:
-    kind = type(layer).__name__
-    plain = type(layer) is keras.layers.LSTM or (
-        type(layer) is keras.layers.RNN and type(layer.cell) is keras.layers.LSTMCell
-    )
-    if not plain:
-        raise UnsupportedModelError(
-            "keras.layers.LSTM as the only kind of recurrent layer",
-            f"layer '{layer.name}' of class {kind}",
-            "Replace it by LSTM layers; TFLite has no fused operator for it here.",
-        )
-    cell = layer.cell
-    activations = {
-        "activation": (cell.activation, keras.activations.tanh),
-        "recurrent_activation": (cell.recurrent_activation, keras.activations.sigmoid),
-    }
-    for argument, (actual, needed) in activations.items():
-        if actual is not needed:
-            raise UnsupportedModelError(
-                f"an LSTM with {argument}='{needed.__name__}', the only one TFLite "
-                "has a fused operator for",
-                f"layer '{layer.name}' with {argument}="
-                f"'{getattr(actual, '__name__', actual)}'",
-                f"Train it with {argument}='{needed.__name__}'.",
-            )
-    for argument in ("return_state", "stateful"):
-        if getattr(layer, argument):
-            raise UnsupportedModelError(
-                f"an LSTM with {argument}=False",
-                f"layer '{layer.name}' with {argument}=True",
-                "Rebuild the layer without it and copy its weights.",
-            )
-
-
-def _check_sizes(model: Any) -> None:
-    for tensor in model.inputs:
-        sizes = tuple(tensor.shape)[1:]
-        if None not in sizes:
-            continue
-        sequence = len(sizes) == 2 and sizes[0] is None
-        raise UnsupportedModelError(
-            "a fixed sequence length" if sequence else "fixed input sizes",
-            f"input '{tensor.name}' of shape {tuple(tensor.shape)}",
-            "Rebuild the model with "
-            + (
-                f"keras.Input((steps, {sizes[1]}))"
-                if sequence
-                else "an Input whose shape has no None"
-            )
-            + " and copy the weights.",
         )
 
 

@@ -10,6 +10,13 @@ from keras_diffmask.export.artifact import Agreement, Artifact
 _FLOAT_LIMIT = 1e-4
 
 
+def _last_steps(output: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Of an output after every step, what the Keras model gives of it."""
+    if reference.ndim < output.ndim:
+        return output[:, -1]
+    return output[:, -reference.shape[1] :]
+
+
 def measure_agreement(
     artifact: Artifact, samples: list[np.ndarray], reference: tuple[np.ndarray, ...]
 ) -> Agreement:
@@ -31,6 +38,8 @@ def measure_agreement(
     outputs = artifact.run([sample[:count] for sample in samples])
     if not isinstance(outputs, tuple):
         outputs = (outputs,)
+    if artifact.streaming:
+        outputs = tuple(map(_last_steps, outputs, reference))
     wanted = np.concatenate([np.ravel(r).astype("float64") for r in reference])
     if not np.isfinite(wanted).all():
         raise ConversionError(

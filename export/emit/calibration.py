@@ -22,7 +22,8 @@ def prepare_calibration(inputs: Sequence[Any], calibration: Any) -> list[np.ndar
     """Checks calibration data against the model's inputs.
 
     Args:
-        inputs: the Keras model's input tensors.
+        inputs: name, shape and dtype of each input. A size of None, as the
+            steps of a streaming model, fits any one size.
         calibration: an array of examples; a dict by input name or a list with
             one array per input; or an iterable of batches (generator, tf.data,
             PyDataset), of which a tuple's first item is taken, as `fit` does.
@@ -133,8 +134,12 @@ def _gather(inputs: Sequence[Any], batches: Any) -> list[Any]:
 def _check(tensor: Any, value: Any) -> np.ndarray:
     array = _to_numpy(value)
     sizes = tuple(tensor.shape)[1:]
-    wanted = "(" + ", ".join(str(size) for size in ("n", *sizes)) + ")"
-    if array.ndim != len(sizes) + 1 or array.shape[1:] != sizes:
+    named = ["steps" if size is None else str(size) for size in sizes]
+    wanted = "(" + ", ".join(["n", *named]) + ")"
+    if array.ndim != len(sizes) + 1 or any(
+        size not in (None, got)
+        for size, got in zip(sizes, array.shape[1:], strict=True)
+    ):
         raise InvalidArgumentError(
             f"calibration of shape {wanted} for input '{tensor.name}'",
             f"shape {array.shape}",

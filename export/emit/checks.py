@@ -3,9 +3,13 @@
 Several failures of the converter are silent; each check here has one behind it.
 """
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_diffmask.errors import ConversionError
+from keras_diffmask.export.emit.recurrent import FusedCall
 from keras_diffmask.export.emit.repair import (
     CELL_INPUT,
     LSTM,
@@ -19,10 +23,11 @@ from keras_diffmask.export.flatbuffer import (
     TensorView,
     read_subgraphs,
 )
+from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
 
 # Kernels that copy integers: in and out must mean the same real values. Of all
-# but the last only input 0 is data (the rest are shapes, axes, indices).
+# that do not join, only input 0 is data (the rest are shapes, axes, indices).
 _COPYING = (
     "REVERSE_V2",
     "RESHAPE",
@@ -31,7 +36,9 @@ _COPYING = (
     "STRIDED_SLICE",
     "TRANSPOSE",
     "CONCATENATION",
+    "PACK",
 )
+_JOINING = ("CONCATENATION", "PACK")
 # Operator -> pairs of (weights, bias) inputs. A kernel adds the bias to products
 # of input and weights, so its scale must be the product of theirs.
 _BIASES = {
@@ -43,7 +50,10 @@ _BIASES = {
 
 
 def check_content(
-    content: bytes, quantization: str, target: Target, recurrent: bool = False
+    content: bytes,
+    quantization: str,
+    target: Target,
+    fused: Sequence[FusedCall] = (),
 ) -> None:
     """Raises when a .tflite file breaks a promise.
 
@@ -51,22 +61,16 @@ def check_content(
         content: the bytes.
         quantization: "float32" or "int8", what was promised.
         target: the device it is meant for.
-        recurrent: whether the model has LSTM layers, which must be fused.
+        fused: the LSTM calls that must each be one operator, and no more.
 
     Raises:
         ConversionError: names the operator or tensor at fault.
     """
     graphs = read_subgraphs(content)
-    _check_ops(graphs, target)
     main = graphs[0]
+    _check_fused(main, fused)
+    _check_ops(graphs, target)
     _check_shapes(main)
-    if recurrent and not any(op.name == LSTM for op in main.ops):
-        raise ConversionError(
-            f"a fused {LSTM} operator for the LSTM layers",
-            f"only {', '.join(dict.fromkeys(op.name for op in main.ops))}",
-            "Report the model and the TensorFlow version: its converter no longer "
-            "recognises the pattern.",
-        )
     if quantization == "int8":
         _check_integers(main)
         for op in main.ops:
@@ -74,23 +78,64 @@ def check_content(
             _check_biases(main, op)
 
 
-def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
-    ops = tuple(op.name for graph in graphs for op in graph.ops)
-    for op in ops:
-        # Control flow and foreign operators: neither is converted to int8, and
-        # plain LiteRT has no kernel for the latter.
-        kind = op.split(" ")[0]
-        if kind in ("WHILE", "IF", "CUSTOM", "DELEGATE") or "Flex" in op:
-            raise ConversionError(
-                "TFLite's built-in operators without control flow",
-                f"the operator {op}",
-                "Replace the layer it comes from.",
+def _check_fused(graph: SubgraphView, fused: Sequence[FusedCall]) -> None:
+    """One operator of the right size per LSTM layer and direction."""
+    ops = [op for op in graph.ops if op.name == LSTM]
+    found = Counter(_lstm_sizes(graph, op) for op in ops)
+    missing = []
+    for call in fused:
+        sizes = (call.steps, call.inputs, call.units)
+        if found[sizes] > 0:
+            found[sizes] -= 1
+        else:
+            missing.append(
+                f"'{call.layer}' ({call.steps} steps of {call.inputs} inputs, "
+                f"{call.units} units)"
             )
-    missing = target.missing_ops(ops)
+    if not missing and not found.total():
+        return
+    others = dict.fromkeys(op.name for op in graph.ops if op.name != LSTM)
+    names = ", ".join(f"'{name}'" for name in dict.fromkeys(c.layer for c in fused))
+    raise ConversionError(
+        f"{len(fused)} fused {LSTM} operator(s), one per call of each LSTM layer "
+        f"and direction ({names})",
+        f"{len(ops)}, with none for {', '.join(missing) or 'no layer'} and "
+        f"{found.total()} for no layer, beside {', '.join(others)}",
+        "Report the model and the TensorFlow version: its converter no longer "
+        "recognises the pattern.",
+    )
+
+
+def _lstm_sizes(graph: SubgraphView, op: OpView) -> tuple[int, int, int]:
+    _, steps, inputs = graph.tensors[op.inputs[0]].shape
+    return steps, inputs, graph.tensors[op.outputs[0]].shape[-1]
+
+
+def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
+    for graph in graphs:
+        for op in graph.ops:
+            # Control flow and foreign operators: neither is converted to int8,
+            # and plain LiteRT has no kernel for the latter.
+            kind = op.name.split(" ")[0]
+            if kind in ("WHILE", "IF", "CUSTOM", "DELEGATE") or "Flex" in op.name:
+                # Tensors are named after the layers they come from.
+                tensor = graph.tensors[op.outputs[0]].name if op.outputs else "?"
+                raise ConversionError(
+                    "TFLite's built-in operators without control flow",
+                    f"the operator {op.name} that writes tensor '{tensor}'",
+                    "Replace the layer it comes from.",
+                )
+    missing = target.missing_ops(tuple(op.name for g in graphs for op in g.ops))
     if missing:
+        tensor = next(
+            g.tensors[op.outputs[0]].name
+            for g in graphs
+            for op in g.ops
+            if op.name in missing
+        )
         raise ConversionError(
             f"operators that target '{target.name}' has",
-            f"{', '.join(missing)}, which it lacks",
+            f"{', '.join(missing)}, which it lacks (at '{shorten(tensor, 60)}')",
             "Replace the layer it comes from, or choose another target.",
         )
 
@@ -136,9 +181,10 @@ def _check_scales(graph: SubgraphView, op: OpView) -> None:
     together: tuple[int, ...] = ()
     if op.name == LSTM:
         together = (op.inputs[STATE_INPUT], op.intermediates[STATE_INTERMEDIATE])
+        _check_types(graph, op)
         _check_cell(graph.tensors[op.inputs[CELL_INPUT]])
     elif op.name in _COPYING:
-        together = op.inputs if op.name == "CONCATENATION" else op.inputs[:1]
+        together = op.inputs if op.name in _JOINING else op.inputs[:1]
     out = graph.tensors[op.outputs[0]]
     for index in together:
         tensor = graph.tensors[index]
@@ -147,7 +193,20 @@ def _check_scales(graph: SubgraphView, op: OpView) -> None:
                 f"one scale for tensors '{tensor.name}' and '{out.name}', as the "
                 f"kernel of {op.name} assumes",
                 f"scales {tensor.scale.tolist()} and {out.scale.tolist()}",
-                "Report the model: the converter wrote a file that computes wrong.",
+                "Write two directions of a recurrent layer as a Bidirectional, or "
+                "report the model: the converter wrote a file that computes wrong.",
+            )
+
+
+def _check_types(graph: SubgraphView, op: OpView) -> None:
+    wanted = {i: "INT8" for i in (*range(1, 9), STATE_INPUT)} | {CELL_INPUT: "INT16"}
+    for place, dtype in wanted.items():
+        tensor = graph.tensors[op.inputs[place]]
+        if tensor.dtype != dtype:
+            raise ConversionError(
+                f"{dtype} at input {place} of an integer {LSTM}",
+                f"{tensor.dtype} at tensor '{tensor.name}'",
+                "Report the TensorFlow version: it quantizes LSTMs in a new way.",
             )
 
 

@@ -29,14 +29,28 @@ def to_tflite(
     name: str | None = None,
     timeout: float | None = 900.0,
     verbose: bool = False,
+    steps: int | None = None,
+    streaming: bool = False,
 ) -> Artifact:
     """Converts a stock Keras model to a .tflite model, batch 1.
 
     The converter runs in a child process under TensorFlow, whatever the
-    backend here; the model is not changed. Each LSTM becomes one fused
-    operator. The result is checked: operators the target has, no float tensor
-    left in an int8 file, static shapes, equal LSTM scales, and outputs compared
-    with the Keras model's.
+    backend here; the model is not changed. The result is checked: operators the
+    target has, no float tensor left in an int8 file, static shapes, one fused
+    operator per LSTM, equal LSTM scales, and outputs compared with the Keras
+    model's.
+
+    Each LSTM (a direction of a Bidirectional is one, a cell of StackedRNNCells
+    too) becomes one fused operator, with `unroll=True` as well. What has no fused
+    form is unrolled in few operators, and a warning says beforehand what that
+    costs: GRU, SimpleRNN, an LSTM with other activations than tanh and sigmoid,
+    with a given initial state, or whose final cell state c is read. A Masking
+    layer before a recurrent one is refused.
+
+    The fused operator keeps its state from call to call: reset it before every
+    sequence, see `Artifact.state_note`. `streaming=True` makes use of that: the
+    file takes one step, and after each answers what the Keras model does for the
+    sequence so far.
 
     Args:
         model: a Functional or Sequential model of stock Keras layers.
@@ -49,9 +63,18 @@ def to_tflite(
         name: what tables and file names call it; by default the model's name.
         timeout: seconds after which the converter is stopped; None: never.
         verbose: show the converter's own messages.
+        steps: the length of the sequences, at least 1, for a model whose Input
+            leaves it open (`keras.Input((None, features))`).
+        streaming: write a model of one step per call, inputs of shape (1, 1, ...),
+            which carries its state from call to call. Its recurrent layers must
+            be LSTMs that read forward; calibration stays whole sequences.
 
     Returns:
-        An `Artifact`.
+        An `Artifact`. Its `notes` hold what was warned about.
+
+    Warns:
+        UserWarning: a layer is unrolled, with the cost; calibration is scarce;
+            or int8 outputs are more than 5 % off.
 
     Raises:
         InvalidArgumentError: an argument or the calibration data is not usable.
@@ -65,14 +88,18 @@ def to_tflite(
     slim = export.strip(masked)
     artifact = export.to_tflite(slim, "int8", calibration=x[:256], target="cortex-m")
     artifact.save("model.tflite")
+
+    live = export.to_tflite(slim, "int8", calibration=x[:256], streaming=True)
+    live.run(x[:1])  # (1, steps, classes): what it says after every step
     ```
     """
     quantization = _check_quantization(quantization)
     device = targets.get(target)
-    check_model(model)
+    inputs, recurrent = check_model(model, steps, streaming)
+    notes = tuple(recurrence.note for recurrence in recurrent if recurrence.note)
     samples = None
     if calibration is not None:
-        samples = prepare_calibration(model.inputs, calibration)
+        samples = prepare_calibration(inputs, calibration)
     elif quantization == "int8":
         raise InvalidArgumentError(
             "calibration data for quantization='int8'",
@@ -80,9 +107,10 @@ def to_tflite(
             "Pass some 256 inputs, preprocessed as for training.",
         )
     _check_dependencies()
-    content, report = _convert(
-        model, quantization, samples, device, timeout=timeout, verbose=verbose
-    )
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    order = {"quantization": quantization, "steps": steps, "streaming": streaming}
+    content, report = _convert(model, order, samples, device, timeout, verbose)
     agreement = Agreement(**report["agreement"])
     if quantization == "int8" and agreement.relative_error > _INT8_BUDGET:
         warnings.warn(
@@ -91,7 +119,9 @@ def to_tflite(
             f"{_INT8_BUDGET:.0%}): check the calibration data, or add more.",
             stacklevel=2,
         )
-    return Artifact.from_content(content, name or model.name, device.name, agreement)
+    return Artifact.from_content(
+        content, name or model.name, device.name, agreement, notes
+    )
 
 
 def _check_quantization(quantization: str | None) -> str:
@@ -119,7 +149,7 @@ def _check_dependencies() -> None:
 
 def _convert(
     model: Any,
-    quantization: str,
+    order: dict[str, Any],
     samples: list[np.ndarray] | None,
     device: targets.Target,
     timeout: float | None,
@@ -133,13 +163,10 @@ def _convert(
             arrays = {f"input_{i}": array for i, array in enumerate(samples)}
             np.savez(job / jobs.SAMPLES, **arrays)  # type: ignore[arg-type]
         ops = device.allowed_ops
-        order = {
-            "quantization": quantization,
-            "target": {
-                "name": device.name,
-                "allowed_ops": None if ops is None else sorted(ops),
-                "per_channel_dense": device.per_channel_dense,
-            },
+        order["target"] = {
+            "name": device.name,
+            "allowed_ops": None if ops is None else sorted(ops),
+            "per_channel_dense": device.per_channel_dense,
         }
         (job / jobs.ORDER).write_text(json.dumps(order), encoding="utf-8")
         report = jobs.run_worker(job, timeout, verbose)

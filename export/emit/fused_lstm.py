@@ -1,92 +1,58 @@
-"""Makes an LSTM layer trace to the pattern TFLite fuses. Child process only."""
+"""The LSTM as the pattern TFLite fuses. Child process only."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from keras_diffmask.errors import UnsupportedModelError
+from keras_diffmask.export.emit.recurrent import FusedCall
 
 _numbers = itertools.count()
 
 
-def fuse(layer: Any) -> None:
-    """Turns `layer` in place into one that converts to a single operator.
+_calls: list[FusedCall] = []
 
-    The converter recognises a function by its `api_implements` attribute, its
-    six inputs and five outputs, and puts UNIDIRECTIONAL_SEQUENCE_LSTM in its
-    place. The layer keeps its weights and its place in the graph: only the
-    class changes, which reaches nested and shared layers too.
+
+@contextmanager
+def recording() -> Iterator[list[FusedCall]]:
+    """Within it, collects the fused calls that are traced."""
+    _calls.clear()
+    yield _calls
+
+
+def fused(layer: str, cell: Any, sequences: Any) -> tuple[Any, Any, list[Any]]:
+    """Runs an LSTMCell over sequences in the form the converter recognises.
+
+    It looks for a function with the attribute `api_implements`, six inputs and
+    five outputs, and puts UNIDIRECTIONAL_SEQUENCE_LSTM in its place.
 
     Args:
-        layer: an LSTM, or an RNN around an LSTMCell.
+        layer: name of the layer the cell belongs to.
+        cell: a built `LSTMCell` with tanh and sigmoid.
+        sequences: shape (1, steps, features), all sizes known.
+
+    Returns:
+        The last output, all outputs, and the final states h and c. Reading c
+        makes the converter leave the loop as it is.
     """
-    is_lstm = isinstance(layer, keras.layers.LSTM)
-    layer.__class__ = FusedLSTM if is_lstm else FusedRNN
+    _, steps, inputs = sequences.shape
+    zeros = tf.zeros([1, cell.units])
+    bias = tf.convert_to_tensor(cell.bias) if cell.use_bias else None
+    last, sequence, _, c, _ = _recipe()(
+        sequences,
+        zeros,
+        zeros,
+        tf.convert_to_tensor(cell.kernel),
+        tf.convert_to_tensor(cell.recurrent_kernel),
+        tf.zeros([4 * cell.units]) if bias is None else bias,
+    )
+    _calls.append(FusedCall(layer, steps, inputs, cell.units, sequence))
+    return last, sequence, [last, c]
 
 
-class _FusedCall:
-    """`call` of both fused classes; `layer.cell` is an LSTMCell in either."""
-
-    name: str
-    cell: Any
-    go_backwards: bool
-    return_sequences: bool
-
-    def call(
-        self,
-        sequences: Any,
-        initial_state: Any = None,
-        mask: Any = None,
-        training: bool = False,
-    ) -> Any:
-        if mask is not None:
-            self._refuse("a mask", "a Masking or masking Embedding layer before it")
-        if initial_state is not None:
-            self._refuse("a given initial state", "initial_state=")
-        if sequences.shape[1] is None:
-            raise UnsupportedModelError(
-                "a fixed sequence length",
-                f"a dynamic one at layer '{self.name}'",
-                "Give the Input a fixed number of steps.",
-            )
-        cell = self.cell
-        kernel = tf.convert_to_tensor(cell.kernel)
-        bias = (
-            tf.convert_to_tensor(cell.bias)
-            if cell.use_bias
-            else tf.zeros([4 * cell.units])
-        )
-        zeros = tf.zeros([1, cell.units])
-        last, sequence, *_ = _recipe(self.go_backwards)(
-            sequences,
-            zeros,
-            zeros,
-            kernel,
-            tf.convert_to_tensor(cell.recurrent_kernel),
-            bias,
-        )
-        return sequence if self.return_sequences else last
-
-    def _refuse(self, what: str, where: str) -> None:
-        raise UnsupportedModelError(
-            "an LSTM that reads every step from a zero state, as the fused "
-            "operator does",
-            f"layer '{self.name}' with {what}",
-            f"Remove {where}.",
-        )
-
-
-class FusedLSTM(_FusedCall, keras.layers.LSTM):
-    """An LSTM layer about to be converted."""
-
-
-class FusedRNN(_FusedCall, keras.layers.RNN):
-    """An RNN layer around an LSTMCell, about to be converted."""
-
-
-def _recipe(go_backwards: bool) -> Any:
+def _recipe() -> Any:
     """Returns the function the converter replaces; it also computes the LSTM.
 
     The loop is a `tf.while_loop`: an unrolled body converts to the same file,
@@ -96,8 +62,6 @@ def _recipe(go_backwards: bool) -> Any:
     def body(x: Any, h: Any, c: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         steps, units = x.shape[1], h.shape[1]
         x = tf.transpose(x, [1, 0, 2])
-        if go_backwards:
-            x = tf.reverse(x, [0])
         history = tf.TensorArray(tf.float32, steps, element_shape=h.shape)
 
         def step(t: Any, h: Any, c: Any, history: Any) -> Any:
@@ -121,6 +85,6 @@ def _recipe(go_backwards: bool) -> Any:
             # Unique per call; counted, so that the same model gives the same file.
             "api_implements": f"lstm_{next(_numbers)}",
             "time_major": False,
-            "go_backwards": go_backwards,
+            "go_backwards": False,
         },
     )

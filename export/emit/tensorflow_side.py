@@ -1,7 +1,7 @@
 """The calls into TensorFlow's converter. Imported in the child process only."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_diffmask import keras_internals
 from keras_diffmask.export.emit import calibrator
-from keras_diffmask.export.emit.admission import iterate_layers
-from keras_diffmask.export.emit.fused_lstm import fuse
-from keras_diffmask.export.flatbuffer import set_order
+from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
+from keras_diffmask.export.emit.fused_lstm import recording
+from keras_diffmask.export.emit.recurrent import FusedCall, cells, iterate_layers
+from keras_diffmask.export.emit.swap import swap_layers
+from keras_diffmask.export.flatbuffer import mark_streaming, set_order
 from keras_diffmask.targets import Target
 
 # Enough to tell a right file from a wrong one; LiteRT runs them one by one.
@@ -21,37 +24,61 @@ _COMPARED = 64
 
 @dataclass(frozen=True)
 class PreparedModel:
-    """A model whose LSTMs will be fused, and what it answered before that."""
+    """A model with its layers swapped, and what it answered before that.
+
+    Args:
+        model: the swapped model.
+        reference: the outputs of the untouched one for the first samples.
+        inputs: its inputs, of known sizes.
+        streaming: whether the file is to take one step per call.
+    """
 
     model: Any
     reference: tuple[np.ndarray, ...]
-    recurrent_layers: bool
+    inputs: tuple[InputSize, ...]
+    streaming: bool = False
 
 
-def prepare_model(model: Any, samples: list[np.ndarray]) -> PreparedModel:
-    """Computes reference outputs, then swaps the LSTM layers in place.
+@dataclass(frozen=True)
+class Conversion:
+    """What the converter wrote, and the operators it should have fused."""
+
+    content: bytes
+    fused: tuple[FusedCall, ...]
+
+
+def prepare_model(
+    model: Any,
+    samples: list[np.ndarray],
+    steps: int | None = None,
+    streaming: bool = False,
+) -> PreparedModel:
+    """Computes reference outputs, then swaps layers in place.
 
     Args:
         model: the child's own copy of the model.
         samples: one array per input.
+        steps: length of the sequences where the model leaves it open.
+        streaming: whether the file is to take one step per call.
 
     Returns:
         The swapped model with the outputs of the untouched one.
     """
+    inputs = resolve_inputs(model, steps, streaming)
     layers = list(iterate_layers(model))
-    cells = [layer.cell for layer in layers if isinstance(layer, keras.layers.RNN)]
-    for layer in (model, *layers, *cells):
+    recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
+    inner = [cell for layer in recurrent for cell in (layer.cell, *cells(layer))]
+    for layer in (model, *layers, *inner):
         # Mixed precision computes in 16 bits; a .tflite file does not.
         layer.dtype_policy = keras.DTypePolicy("float32")
-    inputs = [sample[:_COMPARED] for sample in samples]
-    outputs = model(inputs[0] if len(inputs) == 1 else inputs, training=False)
-    if not isinstance(outputs, (list, tuple)):
-        outputs = [outputs]
-    reference = tuple(keras.ops.convert_to_numpy(output) for output in outputs)
-    recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
     for layer in recurrent:
-        fuse(layer)
-    return PreparedModel(model, reference, bool(recurrent))
+        layer.stateful = False  # every sample is a sequence of its own
+    outputs = model(
+        _one_or_list([sample[:_COMPARED] for sample in samples]), training=False
+    )
+    reference = tuple(map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs)))
+    swap_layers(model, steps)
+    return PreparedModel(model, reference, tuple(inputs), streaming)
 
 
 def convert(
@@ -59,7 +86,7 @@ def convert(
     quantization: str,
     samples: list[np.ndarray],
     target: Target,
-) -> bytes:
+) -> Conversion:
     """Runs the converter.
 
     Args:
@@ -70,17 +97,37 @@ def convert(
 
     Returns:
         The bytes of the .tflite file as the converter wrote them, but with
-        inputs and outputs in the model's order.
+        inputs and outputs in the model's order, and the fused calls in it.
     """
-    converter = _make_converter(prepared.model)
-    if quantization == "float32":
-        return _in_order(converter.convert(), prepared.model)
+    converter, fused = _make_converter(prepared)
+    if quantization == "int8":
+        _ask_for_integers(converter, prepared, samples, target)
+        if fused:
+            calibrator.reset_state_between_sequences(
+                _calls_per_sequence(prepared, samples)
+            )
+    content = bytearray(converter.convert())
+    # The converter sorts inputs and outputs its own way, and positions are what
+    # C++ and TFLM callers go by.
+    set_order(content, *signature_names(prepared.model))
+    if prepared.streaming:
+        mark_streaming(content)
+    return Conversion(bytes(content), fused)
+
+
+def _ask_for_integers(
+    converter: Any, prepared: PreparedModel, samples: list[np.ndarray], target: Target
+) -> None:
     names, _ = signature_names(prepared.model)
+    steps = _calls_per_sequence(prepared, samples)
 
     def examples() -> Iterator[Any]:
         for k in range(len(samples[0])):
-            rows = [sample[k : k + 1] for sample in samples]
-            yield rows if len(rows) == 1 else dict(zip(names, rows, strict=True))
+            for t in range(steps):
+                rows = [sample[k : k + 1] for sample in samples]
+                if prepared.streaming:
+                    rows = [row[:, t : t + 1] for row in rows]
+                yield rows if len(rows) == 1 else dict(zip(names, rows, strict=True))
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = examples
@@ -90,9 +137,10 @@ def convert(
     converter._experimental_disable_per_channel_quantization_for_dense_layers = (
         not target.per_channel_dense
     )
-    if prepared.recurrent_layers:
-        calibrator.reset_state_between_examples()
-    return _in_order(converter.convert(), prepared.model)
+
+
+def _calls_per_sequence(prepared: PreparedModel, samples: list[np.ndarray]) -> int:
+    return samples[0].shape[1] if prepared.streaming else 1
 
 
 def signature_names(model: Any) -> tuple[list[str], list[str]]:
@@ -104,32 +152,55 @@ def signature_names(model: Any) -> tuple[list[str], list[str]]:
     return inputs, [f"output_{i}" for i in range(len(model.outputs))]
 
 
-def _in_order(content: bytes, model: Any) -> bytes:
-    # The converter sorts inputs and outputs its own way, and positions are what
-    # C++ and TFLM callers go by.
-    buffer = bytearray(content)
-    set_order(buffer, *signature_names(model))
-    return bytes(buffer)
-
-
-def _make_converter(model: Any) -> Any:
+def _make_converter(prepared: PreparedModel) -> tuple[Any, tuple[FusedCall, ...]]:
+    model = prepared.model
     input_names, output_names = signature_names(model)
-    specs = [
-        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
-        for tensor, name in zip(model.inputs, input_names, strict=True)
-    ]
+    specs = []
+    for size, name in zip(prepared.inputs, input_names, strict=True):
+        sizes = size.shape[1:]
+        shape = (1, 1, *sizes[1:]) if prepared.streaming else (1, *sizes)
+        specs.append(tf.TensorSpec(shape, size.dtype, name=name))
 
     @tf.function(autograph=False)
     def serve(*inputs: Any) -> dict[str, Any]:
-        outputs = model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
-        if not isinstance(outputs, (list, tuple)):
-            outputs = [outputs]
-        return dict(zip(output_names, outputs, strict=True))
+        if prepared.streaming:
+            outputs = _replay(model, list(inputs))
+        else:
+            outputs = model(_one_or_list(inputs), training=False)
+        return dict(zip(output_names, keras.tree.flatten(outputs), strict=True))
 
     # TensorFlow does not track Keras 3 variables; unowned, they would stay
     # READ_VARIABLE operators and answer NaN.
     owner = tf.Module()
     owner.held = [variable.value for variable in model.variables]
-    return tf.lite.TFLiteConverter.from_concrete_functions(
-        [serve.get_concrete_function(*specs)], owner
-    )
+    with recording() as calls:
+        traced = serve.get_concrete_function(*specs)
+        fused = _alive(calls, traced)
+    return tf.lite.TFLiteConverter.from_concrete_functions([traced], owner), fused
+
+
+def _replay(model: Any, inputs: list[Any]) -> Any:
+    """Runs the model's graph on inputs of one step, which its Inputs may refuse."""
+
+    def perform(call: Any, args: tuple, kwargs: dict) -> Any:
+        if hasattr(call.operation, "layers"):
+            return _replay(call.operation, keras.tree.flatten(args))
+        return call.operation(*args, **kwargs)
+
+    return keras_internals.replay(keras_internals.as_functional(model), inputs, perform)
+
+
+def _alive(calls: list[FusedCall], traced: Any) -> tuple[FusedCall, ...]:
+    """Those calls that an output depends on: the converter drops the others."""
+    waiting = [tensor.op for tensor in traced.outputs]
+    seen = set()
+    while waiting:
+        op = waiting.pop()
+        if op not in seen:
+            seen.add(op)
+            waiting += [tensor.op for tensor in op.inputs]
+    return tuple(call for call in calls if call.output.op in seen)
+
+
+def _one_or_list(values: Sequence[Any]) -> Any:
+    return values[0] if len(values) == 1 else list(values)

@@ -16,6 +16,7 @@ import numpy as np
 from keras_diffmask.errors import ConversionError, DiffmaskError
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.emit import job as jobs
+from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
 from keras_diffmask.export.emit.checks import check_content
 from keras_diffmask.export.emit.repair import repair_scales
@@ -64,26 +65,29 @@ def convert_job(job: Path) -> dict[str, Any]:
     target = Target(**device)
     # The parent holds this very model, code and all: nothing new is trusted.
     model = keras.saving.load_model(job / jobs.MODEL, compile=False, safe_mode=False)
-    samples = _load_samples(job / jobs.SAMPLES, model)
-    prepared = prepare_model(model, samples)
-    content = convert(prepared, order["quantization"], samples, target)
-    content = repair_scales(content)
-    check_content(content, order["quantization"], target, prepared.recurrent_layers)
+    inputs = resolve_inputs(model, order["steps"], order["streaming"])
+    samples = _load_samples(job / jobs.SAMPLES, inputs)
+    prepared = prepare_model(model, samples, order["steps"], order["streaming"])
+    written = convert(prepared, order["quantization"], samples, target)
+    content = repair_scales(written.content)
+    check_content(content, order["quantization"], target, written.fused)
     artifact = Artifact.from_content(content, model.name, target.name)
     agreement = measure_agreement(artifact, samples, prepared.reference)
     (job / jobs.RESULT).write_bytes(content)
     return {"agreement": asdict(agreement)}
 
 
-def _load_samples(path: Path, model: Any) -> list[np.ndarray]:
+def _load_samples(path: Path, inputs: list[InputSize]) -> list[np.ndarray]:
     if path.exists():
         with np.load(path, allow_pickle=False) as arrays:
-            return [arrays[f"input_{i}"] for i in range(len(model.inputs))]
+            return [arrays[f"input_{i}"] for i in range(len(inputs))]
     generator = np.random.default_rng(0)
     samples = []
-    for tensor in model.inputs:
-        shape = (_RANDOM_EXAMPLES, *tensor.shape[1:])
-        if "float" in tensor.dtype:
+    for size in inputs:
+        # None: the steps of a streaming model, any number of them.
+        sizes = [_RANDOM_EXAMPLES if n is None else n for n in size.shape[1:]]
+        shape = (_RANDOM_EXAMPLES, *sizes)
+        if "float" in size.dtype:
             samples.append(generator.standard_normal(shape).astype("float32"))
         else:
             samples.append(np.zeros(shape, "int32"))

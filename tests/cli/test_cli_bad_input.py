@@ -55,6 +55,14 @@ BAD = {
         "strip {files}/masked.keras -o {files}/../{name}/masked.keras",
         "Expected an output other than the input",
     ),
+    "steps of a model without any": (
+        "convert {files}/plain.keras -o {out}/m.tflite --steps 3",
+        "steps=None for a model whose Input has a fixed length",
+    ),
+    "streaming without an LSTM": (
+        "convert {files}/plain.keras -o {out}/m.tflite --streaming",
+        "at least one LSTM with streaming=True",
+    ),
     "masked model converted": (
         "convert {files}/masked.keras -o {out}/m.tflite",
         "strip",

@@ -70,9 +70,20 @@ def private_tmp(tmp_path, monkeypatch):
 def convert_here(monkeypatch):
     """Converts in this process: seconds cheaper than `to_tflite`, same steps.
 
-    Returns a function (model, samples, quantization, repair) -> artifact with
-    its agreement. The model is used up: its LSTMs are swapped.
+    Returns a function (model, samples, quantization, repair, ...) -> artifact
+    with its agreement. The model is used up: its layers are swapped.
     """
+    return _in_process(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def convert_once():
+    """`convert_here` for fixtures that all tests of a module share."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield _in_process(monkeypatch)
+
+
+def _in_process(monkeypatch):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("the converter side needs the TensorFlow backend")
     from dataclasses import replace
@@ -88,14 +99,17 @@ def convert_here(monkeypatch):
     # The repair patches TensorFlow for good: right in a child, not in a test.
     monkeypatch.setattr(Calibrator, "_feed_tensors", Calibrator._feed_tensors)
 
-    def convert(model, samples, quantization="int8", repair=True):
+    def convert(
+        model, samples, quantization="int8", repair=True, steps=None, streaming=False
+    ):
         samples = samples if isinstance(samples, list) else [samples]
-        prepared = tensorflow_side.prepare_model(model, samples)
+        prepared = tensorflow_side.prepare_model(model, samples, steps, streaming)
         target = targets.CORTEX_M
-        content = tensorflow_side.convert(prepared, quantization, samples, target)
+        written = tensorflow_side.convert(prepared, quantization, samples, target)
+        content = written.content
         if repair:
             content = repair_scales(content)
-            check_content(content, quantization, target, prepared.recurrent_layers)
+            check_content(content, quantization, target, written.fused)
         artifact = Artifact.from_content(content, model.name, target.name)
         agreement = measure_agreement(artifact, samples, prepared.reference)
         return replace(artifact, agreement=agreement)

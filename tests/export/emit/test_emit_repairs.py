@@ -11,11 +11,13 @@ import pytest
 from keras_diffmask.errors import ConversionError
 from keras_diffmask.export.emit import calibrator
 from keras_diffmask.export.emit.checks import check_content
+from keras_diffmask.export.emit.recurrent import FusedCall
 from keras_diffmask.export.emit.repair import CELL_INPUT, LSTM, repair_scales
 from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.targets import HOST
 
 layers = keras.layers
+ONE_EACH = [FusedCall(name, 8, 5, 6) for name in ("there", "back")]
 
 
 def one_lstm():
@@ -55,7 +57,7 @@ def scales_of_lstm(artifact):
 @pytest.fixture
 def without_reset(monkeypatch):
     """TensorFlow's calibrator as it comes."""
-    monkeypatch.setattr(calibrator, "reset_state_between_examples", lambda: None)
+    monkeypatch.setattr(calibrator, "reset_state_between_sequences", lambda n: None)
 
 
 def test_reset_makes_repeated_examples_count_once(convert_here):
@@ -89,7 +91,7 @@ def test_scale_repair_is_needed_and_enough(convert_here):
     x = examples(64, 8, 5)
     broken = convert_here(two_directions(), x, repair=False)
     with pytest.raises(ConversionError, match="one scale for tensors"):
-        check_content(broken.content, "int8", HOST, recurrent=True)
+        check_content(broken.content, "int8", HOST, ONE_EACH)
     whole = convert_here(two_directions(), x)
     assert broken.agreement.relative_error > 2 * whole.agreement.relative_error
     assert whole.agreement.relative_error < 0.03
@@ -100,7 +102,7 @@ def test_cell_scale_repair_is_needed_and_enough(convert_here):
     broken = convert_here(weak_lstm(), x, repair=False)
     assert broken.agreement.relative_error > 0.5
     with pytest.raises(ConversionError, match="has no tanh"):
-        check_content(broken.content, "int8", HOST, recurrent=True)
+        check_content(broken.content, "int8", HOST, [FusedCall("l", 10, 4, 6)])
     whole = convert_here(weak_lstm(), x)
     assert whole.agreement.relative_error < 0.05
 

@@ -1,0 +1,43 @@
+"""What there is to say of a finished .tflite model, as text."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_diffmask.export.artifact import Artifact
+
+_HOW = "(Python: reset_all_variables(); C++: ResetVariableTensors(); TFLM: Reset())."
+
+
+def state_note(stateful: bool, streaming: bool) -> str:
+    """When to reset the state; empty for a model that has none."""
+    if not stateful:
+        return ""
+    if streaming:
+        return (
+            "One invocation is one step, and the LSTM carries its state to the next: "
+            f"reset it when a new sequence begins, and only then {_HOW}"
+        )
+    return (
+        "The LSTM keeps its state between invocations: reset it before every "
+        f"sequence {_HOW}"
+    )
+
+
+def render(artifact: "Artifact") -> str:
+    """Lays an artifact out as lines of text."""
+    counts = Counter(artifact.ops)
+    lines = [
+        f"{artifact.name}: {artifact.nbytes:,} bytes, {artifact.quantization}"
+        + (f", for {artifact.target}" if artifact.target else "")
+        + (", streaming" if artifact.streaming else ""),
+        *(f"input {spec}" for spec in artifact.inputs),
+        *(f"output {spec}" for spec in artifact.outputs),
+        "ops: " + ", ".join(f"{n} {op}" for op, n in counts.items()),
+    ]
+    if artifact.agreement is not None:
+        lines.append(
+            f"difference to the Keras model: {artifact.agreement.relative_error:.3%} "
+            f"(rms, {artifact.agreement.samples} examples)"
+        )
+    return "\n".join([*lines, *filter(None, (artifact.state_note, *artifact.notes))])

@@ -1,0 +1,175 @@
+"""Layers that trace to what the converter should see. Child process only.
+
+A layer keeps its weights and its place in the graph: only its class changes,
+which reaches nested and shared layers too.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_diffmask.errors import UnsupportedModelError
+from keras_diffmask.export.emit.fused_lstm import fused
+from keras_diffmask.export.emit.lean_unroll import unrolled
+from keras_diffmask.export.emit.recurrent import (
+    Recurrence,
+    cells,
+    iterate_layers,
+    recurrences,
+)
+
+
+def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
+    """Swaps recurrent, time-distributed and embedding layers of `model` in place.
+
+    Args:
+        model: the child's own copy.
+        steps: length of a sequence where the model leaves it open.
+
+    Returns:
+        The recurrent layers and their forms.
+    """
+    found = recurrences(model, steps)
+    for recurrence in found:
+        layer = recurrence.layer
+        layer.__class__ = _written(type(layer))
+        layer.written_reasons = recurrence.reasons
+    for layer in iterate_layers(model):
+        if type(layer) is keras.layers.TimeDistributed and not _recurs(layer.layer):
+            layer.__class__ = AllStepsAtOnce
+        elif type(layer) is keras.layers.Bidirectional:
+            layer.__class__ = BothDirections
+            layer.backward_layer.written_flip = True
+        elif type(layer) is keras.layers.Embedding and not layer.quantization_mode:
+            layer.__class__ = OneGather
+    return found
+
+
+def _recurs(layer: Any) -> bool:
+    kinds = (keras.layers.RNN, keras.layers.Bidirectional)
+    inner = iterate_layers(layer) if hasattr(layer, "layers") else ()
+    return isinstance(layer, kinds) or any(isinstance(x, kinds) for x in inner)
+
+
+def _written(kind: Any) -> Any:
+    return type(f"Written{kind.__name__}", (_WrittenCall, kind), {})
+
+
+class _WrittenCall:
+    """`call` of all swapped recurrent layers."""
+
+    name: str
+    cell: Any
+    go_backwards: bool
+    return_sequences: bool
+    return_state: bool
+    written_reasons: tuple[str, ...]
+    written_flip: bool = False
+
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+    ) -> Any:
+        if mask is not None:
+            raise UnsupportedModelError(
+                "recurrent layers that read every step",
+                f"layer '{self.name}' with a mask, for which TFLite's LSTM has no "
+                "input",
+                "Remove the Masking layer or the Embedding's mask_zero before it, "
+                "and give sequences of full length.",
+            )
+        if sequences.shape[1] is None:
+            raise UnsupportedModelError(
+                "a fixed sequence length",
+                f"a dynamic one at layer '{self.name}'",
+                "Pass steps=, or give the Input a fixed number of steps.",
+            )
+        # Batch 1, which a reshape before it may have lost.
+        sequences = tf.ensure_shape(sequences, [1, *sequences.shape[1:]])
+        last, outputs, states = self._run_cells(sequences, initial_state)
+        output = outputs if self.return_sequences else last
+        if not self.return_state:
+            return output
+        stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
+        return output, *(states if stacked and len(states) > 1 else states[0])
+
+    def _run_cells(self, x: Any, initial_state: Any) -> tuple[Any, Any, list[Any]]:
+        """Runs the cells one after the other, each over the whole sequence."""
+        given = [] if initial_state is None else keras.tree.flatten(initial_state)
+        chain = list(zip(cells(self), self.written_reasons, strict=True))
+        last, states = None, []
+        for number, (cell, reason) in enumerate(chain):
+            backwards = self.go_backwards and number == 0
+            flip = self.written_flip and number == len(chain) - 1
+            if reason:
+                count = 1 if isinstance(cell.state_size, int) else 2
+                mine, given = given[:count], given[count:]
+                last, x, new = unrolled(cell, x, mine or None, backwards, flip)
+            else:
+                x = tf.reverse(x, [1]) if backwards else x
+                last, x, new = fused(self.name, cell, x)
+                x = tf.reverse(x, [1]) if flip else x
+            states.append(new)
+        return last, x, states
+
+
+class AllStepsAtOnce(keras.layers.TimeDistributed):
+    """`TimeDistributed` with the steps as a batch: one operator, not one a step."""
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        _, steps, *sizes = inputs.shape
+        outputs = self.layer(tf.reshape(inputs, [steps, *sizes]), training=False)
+        return tf.reshape(outputs, [1, steps, *outputs.shape[1:]])
+
+
+class OneGather(keras.layers.Embedding):
+    """`Embedding` without Keras' support of negative indices: a SELECT fewer,
+    which microcontrollers lack.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        return tf.gather(self.embeddings, tf.cast(inputs, tf.int32))
+
+
+class BothDirections(keras.layers.Bidirectional):
+    """`Bidirectional` whose backward layer itself gives its outputs in order.
+
+    An unrolled layer then needs no REVERSE_V2, whose scale the converter does not
+    carry back to what was packed before it.
+    """
+
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: Any = None,
+    ) -> Any:
+        half = len(initial_state) // 2 if initial_state else 0
+        there = self.forward_layer(
+            sequences, mask=mask, initial_state=initial_state[:half] if half else None
+        )
+        back = self.backward_layer(
+            sequences, mask=mask, initial_state=initial_state[half:] if half else None
+        )
+        states: tuple = ()
+        if self.return_state:
+            states = (*there[1:], *back[1:])
+            there, back = there[0], back[0]
+        output: tuple = (there, back)
+        if self.merge_mode is not None:
+            output = (_merge(self.merge_mode, there, back),)
+        both = (*output, *states)
+        return both if len(both) > 1 else both[0]
+
+
+def _merge(mode: str, there: Any, back: Any) -> Any:
+    if mode == "concat":
+        return tf.concat([there, back], axis=-1)
+    if mode == "mul":
+        return there * back
+    return (there + back) / 2 if mode == "ave" else there + back
