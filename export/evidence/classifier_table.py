@@ -113,7 +113,6 @@ def _values(sample: Sample | None) -> tuple[float, ...] | None:
 
 
 def _count(trials: list[Figures], figure: str) -> str:
-    values = [trial[figure] for trial in trials] if figure else [None]
-    if None in values:
-        return ""
-    return f"{Sample(tuple(values)).mean:,.0f}"
+    """Mean of a figure; nothing where there is none or it was not measured."""
+    values = [trial[figure] for trial in trials if figure and trial[figure] is not None]
+    return f"{Sample(tuple(values)).mean:,.0f}" if values else ""

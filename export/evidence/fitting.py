@@ -11,6 +11,8 @@ import numpy as np
 
 from keras_diffmask.export.demo.reporter import Advance
 
+#: What is told of an epoch, besides its loss.
+TOLD = ("accuracy", "valid perplexity")
 #: From the number of an epoch to its batches, always the same.
 Order = Callable[[int], list[Any]]
 
@@ -105,6 +107,6 @@ class _Diary(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.seconds[epoch:] = [round(time.monotonic() - self._started, 2)]
         self._path.write_text(json.dumps(self.seconds))
-        told = ((name, (logs or {}).get(name)) for name in ("loss", "accuracy"))
+        told = ((name, (logs or {}).get(name)) for name in ("loss", *TOLD))
         parts = [f"{name} {value:.3f}" for name, value in told if value is not None]
         self._advance(", ".join(parts))

@@ -19,8 +19,8 @@ def paired_figure(
     """Draws one figure per seed and condition, as a PNG file.
 
     A column of dots per condition, a thin line through the dots of one seed,
-    and a bar at each mean: what a seed brings along is told from what the
-    condition does.
+    and a bar at each mean, whose value stands above: what a seed brings along
+    is told from what the condition does.
 
     Args:
         columns: name of a condition -> one value per seed, in the same order
@@ -49,14 +49,17 @@ def paired_figure(
             "Pass the same seeds for every condition.",
         )
     figure = new_figure(7.2, 4.6)
-    axes = figure.add_axes((0.11, 0.12, 0.85, 0.73))
+    axes = figure.add_axes((0.11, 0.10, 0.85, 0.72))
     places = range(len(columns))
     for seed in zip(*columns.values(), strict=True):
         axes.plot(places, seed, "o-", color=FAINT, linewidth=0.8, markersize=4)
     for place, values in zip(places, columns.values(), strict=True):
         mean = sum(values) / len(values)
         axes.hlines(mean, place - 0.18, place + 0.18, color=MEAN, linewidth=2.5)
-        axes.text(place + 0.21, mean, f"{mean:.2f}", color=MEAN, va="center")
+        axes.text(
+            place, 1.01, f"{mean:.2f}", color=MEAN, ha="center",
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
     axes.set_xticks(list(places), list(columns), color=INK)
     axes.set_xlim(-0.4, len(columns) - 0.4)
     axes.set_ylabel(label, color=INK)
