@@ -56,7 +56,7 @@ HAR = Task(
     "har",
     "uci_har",
     "UCI HAR, rebuilt windows",
-    Recipe(15, 64, 3e-3, dropout=0.3, noise=0.0, weight_decay=0.0),
+    Recipe(12, 64, 3e-3, dropout=0.0, noise=0.0, weight_decay=0.0),
 )
 SPEECH_LSTM = Task(
     "speech-lstm",

@@ -18,7 +18,7 @@ def write_text(path: Path, lines: int, seed: int) -> None:
             sentence.append(WORDS[at])
             at = (at + int(generator.choice([1, 3], p=[0.8, 0.2]))) % len(WORDS)
         sentences.append(" ".join(sentence))
-    path.write_text(f" {' \n '.join(sentences)} \n")
+    path.write_text("".join(f" {sentence} \n" for sentence in sentences))
 
 
 @pytest.fixture(scope="session")
