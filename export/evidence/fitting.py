@@ -13,6 +13,8 @@ from keras_diffmask.export.demo.reporter import Advance
 
 #: What is told of an epoch, besides its loss.
 TOLD = ("accuracy", "valid perplexity")
+#: More than any SeedGenerator draws in an epoch; 2,000 epochs fit into its state.
+DRAWS = 1 << 21
 #: From the number of an epoch to its batches, always the same.
 Order = Callable[[int], list[Any]]
 
@@ -83,13 +85,20 @@ def fit(
     backup = keras.callbacks.BackupAndRestore(
         str(unfinished / "backup"), double_checkpoint=True, delete_checkpoint=False
     )
-    # The order of these: the state first, so that the diary is never ahead.
-    model.fit(batches, epochs=epochs, verbose=0, callbacks=[backup, *callbacks, diary])
+    model.fit(
+        batches,
+        epochs=epochs,
+        # Or else Keras would change the order of the batches.
+        shuffle=False,
+        verbose=0,
+        # The state first, so that the diary is never ahead of it.
+        callbacks=[backup, *callbacks, diary],
+    )
     return diary.seconds
 
 
 class _Diary(keras.callbacks.Callback):
-    """Orders the batches, and keeps the seconds of every epoch."""
+    """Orders the batches and the noise, and keeps the seconds of every epoch."""
 
     def __init__(self, batches: Batches, path: Path, advance: Advance) -> None:
         super().__init__()
@@ -100,8 +109,20 @@ class _Diary(keras.callbacks.Callback):
             for _ in self.seconds:
                 advance("done earlier")
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        # Keras 3.15 saves no state of a SeedGenerator with the weights: here it
+        # is what it was when the model was made.
+        self._noise = [
+            (variable, int(keras.ops.convert_to_numpy(variable)[0]))
+            for variable in self.model.non_trainable_variables
+            if variable.path.endswith("seed_generator_state")
+        ]
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._batches.start(epoch)
+        for variable, seed in self._noise:
+            # A state is a seed and the number of draws so far.
+            variable.assign(np.array([seed, epoch * DRAWS], variable.dtype))
         self._started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

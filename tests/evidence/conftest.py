@@ -9,16 +9,12 @@ WORDS = ("the", "cat", "saw", "a", "dog", "N", "times", "<unk>")
 
 
 def write_text(path: Path, lines: int, seed: int) -> None:
-    """Sentences in which each word mostly follows from the one before."""
+    """Sentences of words of which some are far more frequent than others."""
     generator = np.random.default_rng(seed)
-    sentences = []
-    for _ in range(lines):
-        at, sentence = int(generator.integers(len(WORDS))), []
-        for _ in range(int(generator.integers(3, 9))):
-            sentence.append(WORDS[at])
-            at = (at + int(generator.choice([1, 3], p=[0.8, 0.2]))) % len(WORDS)
-        sentences.append(" ".join(sentence))
-    path.write_text("".join(f" {sentence} \n" for sentence in sentences))
+    chances = 0.5 ** np.arange(1, len(WORDS) + 1)
+    lengths = generator.integers(3, 9, lines)
+    drawn = [generator.choice(WORDS, n, p=chances / chances.sum()) for n in lengths]
+    path.write_text("".join(f" {' '.join(sentence)} \n" for sentence in drawn))
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +22,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder above `ptb`, with three texts."""
     root = tmp_path_factory.mktemp("texts")
     (root / "ptb").mkdir()
-    for seed, (part, lines) in enumerate((("train", 90), ("valid", 20), ("test", 25))):
+    for seed, (part, lines) in enumerate((("train", 200), ("valid", 20), ("test", 25))):
         write_text(root / "ptb" / f"ptb.{part}.txt", lines, seed)
     return root
 

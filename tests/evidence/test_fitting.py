@@ -55,17 +55,19 @@ def _fitted(folder: Path, *callbacks: Any) -> tuple[keras.Model, list[float]]:
     return model, seconds
 
 
-@pytest.mark.parametrize("stopped_in", [1, 3])
-def test_resumed_equals_uninterrupted(tmp_path: Path, stopped_in: int) -> None:
+def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     for name in ("whole", "stopped"):
         (tmp_path / name).mkdir()
     whole, _ = _fitted(tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        _fitted(tmp_path / "stopped", _Stop(stopped_in))
+    # While the gates are searched for, and again when they have been decided.
+    for epoch in (1, 3):
+        with pytest.raises(KeyboardInterrupt):
+            _fitted(tmp_path / "stopped", _Stop(epoch))
     resumed, seconds = _fitted(tmp_path / "stopped")
     assert len(seconds) == EPOCHS
     for one, other in zip(whole.variables, resumed.variables, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+        left, right = (keras.ops.convert_to_numpy(v) for v in (one, other))
+        np.testing.assert_array_equal(left, right, err_msg=one.path)
     before, after = kd.export.plan(resumed).macs
     assert after <= 0.5 * before
 
