@@ -18,6 +18,7 @@ from keras_diffmask.export.runs import Figures
 
 BATCHES = (1, 20)
 ROUNDS, SECONDS, WARM_UP = 20, 4.0, 5
+DEVICE = "cpu:0"
 
 
 class Reader:
@@ -33,7 +34,9 @@ class Reader:
     """
 
     def __init__(self, widths: Widths, batch_size: int, steps: int) -> None:
-        self._model = language_models.build(widths, batch_size, steps)
+        # On the processor also where training had a GPU.
+        with keras.device(DEVICE):
+            self._model = language_models.build(widths, batch_size, steps)
         words = np.random.default_rng(0).integers(
             0, widths.vocabulary, (batch_size, steps)
         )
@@ -44,7 +47,8 @@ class Reader:
 
     def run(self) -> Any:
         """Reads the batch."""
-        return self._model.predict_on_batch(self._words)
+        with keras.device(DEVICE):
+            return self._model.predict_on_batch(self._words)
 
 
 def measure(

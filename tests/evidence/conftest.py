@@ -1,9 +1,16 @@
 """Tiny data sets in the layouts of the real ones."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
+
+from keras_diffmask import targets
+from keras_diffmask.export.artifact import Artifact
+from keras_diffmask.export.evidence import classifier_trial
 
 WORDS = ("the", "cat", "saw", "a", "dog", "N", "times", "<unk>")
 
@@ -43,3 +50,30 @@ def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
             classes=np.array(["walk", "sit", "lie"]),
         )
     return root
+
+
+@pytest.fixture(scope="module")
+def converts_here() -> Iterator[None]:
+    """The classifiers are converted in this process: the same steps, sooner.
+
+    Without state reset in calibration, which patches TensorFlow for good.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if keras.backend.backend() == "tensorflow":
+            patch.setattr(classifier_trial, "to_tflite", _converted)
+        yield
+
+
+def _converted(
+    model: keras.Model, quantization: str, target: str, calibration: Any
+) -> Artifact:
+    from keras_diffmask.export.emit import tensorflow_side
+    from keras_diffmask.export.emit.repair import repair_scales
+
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    prepared = tensorflow_side.prepare_model(copy, [calibration])
+    content = tensorflow_side.convert(
+        prepared, quantization, [calibration], targets.get(target)
+    )
+    return Artifact.from_content(repair_scales(content), model.name, target)

@@ -23,7 +23,9 @@ def _forbidden(*_: Any, **__: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def har(tmp_path_factory: pytest.TempPathFactory, motion: Path) -> Any:
+def har(
+    tmp_path_factory: pytest.TempPathFactory, motion: Path, converts_here: None
+) -> Any:
     """(folder, report, words) of a quick run."""
     folder = tmp_path_factory.mktemp("har") / "results"
     words = ["evidence", "har", "--quick", "--epochs", "1", "--json"]
