@@ -54,12 +54,13 @@ def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def converts_here() -> Iterator[None]:
-    """The classifiers are converted in this process: the same steps, sooner.
-
-    Without state reset in calibration, which patches TensorFlow for good.
-    """
+    """The classifiers are converted in this process: the same steps, sooner."""
     with pytest.MonkeyPatch.context() as patch:
         if keras.backend.backend() == "tensorflow":
+            from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+            # The repair patches TensorFlow for good: right in a child, not here.
+            patch.setattr(Calibrator, "_feed_tensors", Calibrator._feed_tensors)
             patch.setattr(classifier_trial, "to_tflite", _converted)
         yield
 
