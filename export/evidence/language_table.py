@@ -14,7 +14,7 @@ BATCHES = ("1", "20")
 NONE = "-"
 #: Wen et al., arXiv:1709.05027, on two layers of 1500; perplexities as its text
 #: gives them, parameters and mult-adds by arithmetic from its sizes. Biases are
-#: left out in these counts. Its speed-up is of inference on a CPU.
+#: left out in these counts; the speed-ups are the authors' own.
 PUBLISHED = (
     ("published: dense, keep 0.35", "82.57", "78.57", "1500 1500 1500",
      "66.0 M", "51.0 M", "1.00x", "1.00x", NONE),
