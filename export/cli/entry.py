@@ -10,7 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from keras_diffmask.errors import DiffmaskError
-from keras_diffmask.export.cli import benchmark, compare, convert, demo, models
+from keras_diffmask.export.cli import (
+    benchmark,
+    compare,
+    convert,
+    demo,
+    evidence,
+    models,
+)
 from keras_diffmask.export.cli.console import Console
 
 COMMANDS = (
@@ -22,6 +29,7 @@ COMMANDS = (
     convert,
     benchmark,
     compare,
+    evidence,
 )
 DESCRIPTION = """\
 Pruning with differentiable masks for Keras 3, down to int8 on the device.
@@ -29,7 +37,8 @@ Pruning with differentiable masks for Keras 3, down to int8 on the device.
 A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan`,
 made smaller with `strip`, written for the device with `convert`, and timed with
 `benchmark`. `demo` does all of it on real data, `compare` trains every estimator
-side by side. `pack` writes rows of k of n weights for kernels of your own.
+side by side, `evidence` measures what this library claims. `pack` writes rows of
+k of n weights for kernels of your own.
 """
 
 

@@ -1,9 +1,8 @@
 """The comparison from data to table."""
 
 import dataclasses
-import hashlib
-import json
 from pathlib import Path
+from typing import Any
 
 from keras_diffmask import plots
 from keras_diffmask.export.atomic import write_atomically
@@ -16,6 +15,7 @@ from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.report import data_facts
 from keras_diffmask.export.demo.reporter import Reporter, Silent
+from keras_diffmask.export.runs import Runs
 
 
 def run(settings: Settings | None = None, reporter: Reporter | None = None) -> Report:
@@ -43,7 +43,7 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
     settings = (settings or Settings()).resolved()
     reporter = reporter or Silent()
     folder = results_folder(settings.out)
-    results_folder(str(folder / "runs"))
+    runs = Runs(folder / "runs")
     wanted: list[tuple[Method | None, float]] = [(None, 1.0)]
     wanted += [(m, share) for share in settings.budgets for m in settings.methods()]
     trials: dict[tuple[Method | None, float], list[Figures]] = {w: [] for w in wanted}
@@ -58,7 +58,7 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
             )
             advance(f"{data.name}, {len(data.x_train):,} examples to train on")
         for method, share in wanted:
-            figures = _once(settings, data, method, share, seed, reporter)
+            figures = _once(runs, settings, data, method, share, seed, reporter)
             trials[method, share].append(figures)
     dense = trials[None, 1.0]
     rows = tuple(
@@ -69,6 +69,7 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
 
 
 def _once(
+    runs: Runs,
     settings: Settings,
     data: datasets.Dataset,
     method: Method | None,
@@ -85,18 +86,15 @@ def _once(
         "data": data_facts(data),
         "recipe": dataclasses.asdict(recipe),
     }
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
-    path = Path(settings.out) / "runs" / f"{key}.json"
-    if path.exists():
-        return Figures(**json.loads(path.read_text())["figures"])
     name = method.name if method else "the dense network"
     label = f"seed {seed + 1} of {settings.seeds}: {name}"
-    with reporter.phase(label, recipe.epochs) as advance:
-        figures = run_trial(method, share, data, recipe, seed, advance)
-    entry = {**about, "figures": dataclasses.asdict(figures)}
-    text = json.dumps(entry, indent=1) + "\n"
-    write_atomically(path, lambda file: file.write_text(text))
-    return figures
+
+    def train(unfinished: Path) -> dict[str, Any]:
+        with reporter.phase(label, recipe.epochs) as advance:
+            figures = run_trial(method, share, data, recipe, seed, advance)
+        return dataclasses.asdict(figures)
+
+    return Figures(**runs.once(about, train))
 
 
 def _written(

@@ -1,0 +1,94 @@
+"""`evidence`: the claims of the README, measured again."""
+
+import argparse
+import types
+
+from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export.cli.console import Console
+from keras_diffmask.export.cli.files import start_keras
+
+NAME = "evidence"
+HELP = (
+    "Measure one of the library's claims from data to table; what was trained "
+    "already is not trained again."
+)
+EXAMPLE = (
+    "keras-diffmask evidence har --data-dir data/uci_har\n"
+    "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
+    "  keras-diffmask evidence speech-lstm --data-dir data --seeds 1 --quick"
+)
+#: Name -> what it measures.
+NAMES = {
+    "har": "two LSTM layers on smartphone motion, dense and pruned, int8",
+    "speech-lstm": "the same on spoken words",
+    "ptb": "an LSTM language model on Penn Treebank, input and hidden neurons",
+}
+SIZES = ("small", "medium", "large")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    told = "; ".join(f"{name}: {what}" for name, what in NAMES.items())
+    parser.add_argument("name", choices=tuple(NAMES), help=told)
+    parser.add_argument(
+        "--data-dir", metavar="DIR",
+        help="folder with the files of the data set, or the one above it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=int,
+        help="how many times to train everything; default: the evidence's own",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epochs", type=int, help="epochs of each network; default: the recipe's"
+    )
+    parser.add_argument(
+        "--size", choices=SIZES,
+        help="size of the language model (ptb): 200, 650 or 1500 units; "
+        "default: small",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", default="evidence-results", metavar="DIR",
+        help="folder for NAME.json, NAME.png and the trainings, finished and begun, "
+        "which a second call goes on from; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="little data, few epochs: only to see that it works",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Runs one piece of evidence and prints its tables."""
+    if arguments.size and arguments.name != "ptb":
+        raise InvalidArgumentError(
+            "--size for ptb only", f"--size for {arguments.name}", "Leave it out."
+        )
+    with console.phase("starting Keras") as advance:
+        start_keras()
+        from keras_diffmask.export.evidence.settings import Settings
+
+        advance("")
+    settings = Settings(
+        data_dir=arguments.data_dir,
+        seeds=arguments.seeds,
+        epochs=arguments.epochs,
+        out=arguments.out,
+        quick=arguments.quick,
+        size=arguments.size,
+    )
+    report = getattr(_module(arguments.name), arguments.name.replace("-", "_"))(
+        settings, console
+    )
+    names = (f"{report.name}.json", *report.files)
+    written = "\n".join(f"  {arguments.out}/{name}" for name in names)
+    console.result(report.to_dict(), lambda: f"{report}\n\nwritten:\n{written}")
+
+
+def _module(name: str) -> types.ModuleType:
+    if name == "ptb":
+        from keras_diffmask.export.evidence import language_run
+
+        return language_run
+    from keras_diffmask.export.evidence import classifier_run
+
+    return classifier_run

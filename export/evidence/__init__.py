@@ -1,0 +1,1 @@
+"""Evidence: measured claims, each printed by one command and kept as JSON."""
