@@ -22,6 +22,11 @@ class MaskedRecurrentLayer(RecurrentGates):
         super().build(sequences_shape)
         self.build_gates(sequences_shape[-1])
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("gate_mask") is not None:
+            self.require_zero_at_zero()
+        return super().compute_output_spec(*args, **kwargs)
+
     def call(
         self,
         sequences: Any,

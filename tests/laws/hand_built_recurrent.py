@@ -26,18 +26,22 @@ _BOTH: dict[str, Any] = {"input_estimator": "hard_concrete", "return_sequences":
 def wrapped_recurrent() -> keras.Model:
     """Each wrapper once; the directions of a concatenation part, those of a sum not."""
     inputs = keras.Input(SEQUENCE)
-    x = layers.Bidirectional(masked.MaskedLSTM(7, name="of", **_BOTH), name="wide")(
-        inputs
+    inner = masked.MaskedLSTM(7, name="of", **_BOTH)
+    wide = layers.Bidirectional(inner, name="wide")(inputs)
+    inner = masked.MaskedDense(8, activation="sigmoid", name="steps")
+    x = layers.TimeDistributed(inner, name="dense")(wide)
+    there, back = (
+        layers.RNN(
+            masked.MaskedGRUCell(6, reset_after=False, name=name),
+            return_sequences=True,
+            go_backwards=name == "back",
+        )
+        for name in ("there", "back")
     )
-    x = layers.TimeDistributed(
-        masked.MaskedDense(8, activation="sigmoid", name="steps"), name="dense"
-    )(x)
-    inner = masked.MaskedGRU(6, return_sequences=True, reset_after=False, name="in")
-    y = layers.Bidirectional(inner, merge_mode="sum", name="narrow")(x)
+    x = layers.Bidirectional(there, "sum", backward_layer=back, name="narrow")(x)
     cells = [masked.MaskedLSTMCell(6, name="lstm"), masked.MaskedGRUCell(7, name="gru")]
-    z = layers.RNN(cells, return_sequences=True, name="stack")(x)
-    x = layers.Concatenate()([y, z])
-    x = layers.Bidirectional(layers.RNN(masked.MaskedGRUCell(5, name="cell")))(x)
+    x = layers.RNN(cells, name="stack")(x)
+    x = layers.Concatenate()([x, layers.GlobalMaxPooling1D()(wide)])
     return close(
         keras.Model(inputs, last(x)),
         ("forward_of_input_gate", 1),
@@ -45,8 +49,8 @@ def wrapped_recurrent() -> keras.Model:
         ("backward_of_hidden_gate", 1),
         ("steps_gate", 3),
         # Of a sum, a unit goes that both directions have closed.
-        ("forward_in_hidden_gate", 1),
-        ("backward_in_hidden_gate", 2),
+        ("there_hidden_gate", 1),
+        ("back_hidden_gate", 2),
         ("lstm_hidden_gate", 2),
         ("gru_hidden_gate", 2),
     )

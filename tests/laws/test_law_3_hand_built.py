@@ -54,7 +54,9 @@ def test_strip_is_exact(case: HandBuilt, dtype: str) -> None:
 
 def unwrapped(layer: keras.layers.Layer) -> keras.layers.Layer:
     """What a wrapper is around; both directions in one have the same width."""
-    return getattr(layer, "forward_layer", getattr(layer, "layer", layer))
+    for name in ("forward_layer", "layer", "cell"):
+        layer = getattr(layer, name, layer)
+    return layer
 
 
 @pytest.mark.parametrize("name", ["fractional", "closed_branch_with_a_constant"])

