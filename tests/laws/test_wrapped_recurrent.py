@@ -11,7 +11,7 @@ from keras.src.layers.rnn import gru as keras_gru
 from keras.src.layers.rnn import lstm as keras_lstm
 
 import keras_diffmask as kd
-from keras_diffmask import layers
+from keras_diffmask import export, layers
 from keras_diffmask.errors import InvalidArgumentError
 from tests.laws import alive
 from tests.laws.masked_cases import array, set_logits
@@ -153,3 +153,28 @@ def test_cell_called_by_itself_keeps_no_mask() -> None:
     assert cell._masks_of_sequence is None
     cell.hidden_gate.set_keep(np.array([True, False, True]))
     assert np.all(array(cell(X[:, 0], states)[0])[:, 1] == 0.0)
+
+
+def test_stateful_layers_are_masked_and_stripped() -> None:
+    """States start at 0 and, of closed units, stay there from batch to batch."""
+    inputs = keras.Input(batch_shape=(8, *SEQUENCE))
+    x = keras.layers.LSTM(6, stateful=True, return_sequences=True, name="one")(inputs)
+    x = keras.layers.Bidirectional(keras.layers.GRU(5, stateful=True), name="two")(x)
+    model = keras.Model(inputs, keras.layers.Dense(3)(x))
+    for weight in model.weights:
+        value = np.random.default_rng(1).normal(0, 0.5, weight.shape)
+        weight.assign(value.astype("float32"))
+    masked = kd.mask_model(model)
+    assert [gate.units for gate in kd.gates(masked)] == [6, 5]
+    assert np.array_equal(array(model(X)), array(masked(X)))
+    alive.decide(masked, 0.5)
+    slim = export.strip(masked)
+    assert slim.get_layer("one").units == 3
+    assert slim.get_layer("two").backward_layer.units == 3
+    for layer in masked.layers:
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
+    first, second = array(masked(X)), array(masked(X))
+    assert not np.allclose(first, second)
+    for expected in (first, second):
+        np.testing.assert_allclose(array(slim(X)), expected, atol=1e-5)
