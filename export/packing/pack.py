@@ -71,7 +71,8 @@ def _tensors(
     first: dict[str, tuple[Any, Any]] = {}
     for layer in stock.layers:
         masked = STOCK_TO_MASKED.get(type(layer))
-        for name, axes in masked.unit_axes.items() if masked else ():
+        # Recurrent layers hold their weights in cells: rows by the last axis.
+        for name, axes in getattr(masked, "unit_axes", {}).items():
             weight = getattr(layer, name, None)
             if weight is not None:
                 first[weight.path] = (gated.get((layer.name, name)), axes)

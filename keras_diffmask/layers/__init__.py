@@ -3,6 +3,9 @@
 from keras_diffmask.layers.batch_normalization import (
     MaskedBatchNormalization as MaskedBatchNormalization,
 )
+from keras_diffmask.layers.bidirectional import (
+    MaskedBidirectional as MaskedBidirectional,
+)
 from keras_diffmask.layers.channel_mask import ChannelMask as ChannelMask
 from keras_diffmask.layers.conv1d import MaskedConv1D as MaskedConv1D
 from keras_diffmask.layers.conv1d_transpose import (
@@ -28,6 +31,8 @@ from keras_diffmask.layers.embedding import MaskedEmbedding as MaskedEmbedding
 from keras_diffmask.layers.group_normalization import (
     MaskedGroupNormalization as MaskedGroupNormalization,
 )
+from keras_diffmask.layers.gru import MaskedGRU as MaskedGRU
+from keras_diffmask.layers.gru_cell import MaskedGRUCell as MaskedGRUCell
 from keras_diffmask.layers.layer_normalization import (
     MaskedLayerNormalization as MaskedLayerNormalization,
 )
@@ -46,8 +51,12 @@ from keras_diffmask.layers.separable_conv1d import (
 from keras_diffmask.layers.separable_conv2d import (
     MaskedSeparableConv2D as MaskedSeparableConv2D,
 )
+from keras_diffmask.layers.simple_rnn import MaskedSimpleRNN as MaskedSimpleRNN
+from keras_diffmask.layers.simple_rnn_cell import (
+    MaskedSimpleRNNCell as MaskedSimpleRNNCell,
+)
 
-#: Every masked layer. A new one adds one line here.
+#: Every masked layer that has gates of its own. A new one adds one line here.
 ALL_OBJECTS = (
     MaskedDense,
     MaskedEinsumDense,
@@ -68,15 +77,21 @@ ALL_OBJECTS = (
     MaskedReversibleEmbedding,
     MaskedLSTMCell,
     MaskedLSTM,
+    MaskedGRUCell,
+    MaskedGRU,
+    MaskedSimpleRNNCell,
+    MaskedSimpleRNN,
     MaskedMultiHeadAttention,
     ChannelMask,
     MaskedResidual,
 )
 
+_NO_LAYERS = (MaskedLSTMCell, MaskedGRUCell, MaskedSimpleRNNCell)
+
 #: Keras layer -> the masked layer of the same arguments. Not for cells, which
 #: are no layer of a graph, nor where there is no weight to mask.
 STOCK_TO_MASKED = {
     masked.stock_class: masked
-    for masked in ALL_OBJECTS
-    if masked not in (MaskedLSTMCell, ChannelMask, MaskedResidual)
+    for masked in (*ALL_OBJECTS, MaskedBidirectional)
+    if masked not in (*_NO_LAYERS, ChannelMask, MaskedResidual)
 }

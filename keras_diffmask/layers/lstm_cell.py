@@ -1,20 +1,12 @@
 """LSTMCell with gates on its input neurons and on its hidden neurons."""
 
-from typing import Any
-
 import keras
 
-from keras_diffmask.keras_internals import in_training_call
-from keras_diffmask.layers.recurrent_masks import (
-    RecurrentGates,
-    mask_states,
-    masked_lstm_weights,
-)
-from keras_diffmask.layers.substitution import call_with
+from keras_diffmask.layers.recurrent_cell import MaskedRecurrentCell
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
-class MaskedLSTMCell(RecurrentGates, keras.layers.LSTMCell):
+class MaskedLSTMCell(MaskedRecurrentCell, keras.layers.LSTMCell):
     """`keras.layers.LSTMCell` whose neurons carry trainable gates.
 
     With z the mask of the input neurons, s that of the hidden neurons, and
@@ -50,7 +42,8 @@ class MaskedLSTMCell(RecurrentGates, keras.layers.LSTMCell):
         `(batch, units)`, and the list of two states of that shape.
 
     Raises:
-        InvalidArgumentError: unknown estimator.
+        InvalidArgumentError: unknown estimator, or an activation that is not
+            0 at 0.
 
     Example:
 
@@ -63,35 +56,7 @@ class MaskedLSTMCell(RecurrentGates, keras.layers.LSTMCell):
         Wen, Zhang, Bai and Xu, Structured Pruning of Recurrent Neural Networks
         through Neuron Selection, Neural Networks 123 (2020), arXiv:1906.06847
         (z and s are its gates of input and hidden neurons; the bias mask is
-        ours, see `masked_lstm_weights`).
+        ours, see `masked_cell_weights`).
     """
 
     stock_class = keras.layers.LSTMCell
-
-    def build(self, input_shape: Any) -> None:
-        super().build(input_shape)
-        self.build_gates(input_shape[-1], self.units)
-        self._masks_of_sequence: tuple[Any, Any] | None = None
-
-    def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        masks = self._masks_of_sequence or self.own_masks(training)
-        return call_with(
-            self,
-            masked_lstm_weights(self, *masks),
-            super().call,
-            inputs,
-            mask_states(states, masks[1]),
-            training=training,
-        )
-
-    # Keras' RNN calls these two before and after its loop, so that a dropout
-    # mask is drawn once per sequence; the gates' noise wants the same.
-
-    def get_dropout_mask(self, step_input: Any) -> Any:
-        if self._masks_of_sequence is None:
-            self._masks_of_sequence = self.own_masks(in_training_call(self))
-        return super().get_dropout_mask(step_input)
-
-    def reset_dropout_mask(self) -> None:
-        self._masks_of_sequence = None
-        super().reset_dropout_mask()

@@ -52,8 +52,11 @@ BETWEEN: dict[str, tuple[Callable[[Any], Any], int]] = {
     "divided": (lambda x: (x + 1.0) / 3.0, 9),
     "one_channel_for_all": (_attention_of_one_channel, 9),
     "clipped": (lambda x: ops.clip(x, 0.1, 2.0), 9),
+    "flipped": (lambda x: ops.flip(x, axis=1), 9),
+    "flipped_channels": (lambda x: ops.flip(x, axis=(1, -1)), 9),
+    "flipped_whole": (lambda x: ops.flip(x), 9),
     # What has no rule is a barrier, and nothing more.
-    "flipped": (lambda x: ops.flip(x, axis=1), 0),
+    "rolled": (lambda x: ops.roll(x, 2, axis=1), 0),
     "not_finite_at_zero": (lambda x: 1.0 / (ops.absolute(x) + 1.0), 0),
     "divided_by_each_other": (lambda x: x / (x + 4.0), 0),
     "times_an_array": (lambda x: x * np.linspace(0.5, 1, 9, dtype="float32"), 0),

@@ -12,6 +12,7 @@ from keras import tree
 
 import keras_diffmask as kd
 from tests.laws import zoo_graph as zoo_graph
+from tests.laws import zoo_recurrent as zoo_recurrent
 from tests.laws import zoo_shared as zoo_shared
 from tests.laws import zoo_tokens as zoo_tokens
 from tests.laws.zoo import ZOO, Entry

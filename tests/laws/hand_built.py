@@ -19,6 +19,7 @@ from tests.laws.zoo import IMAGE, SEQUENCE, VECTOR, Entry, head
 
 BORDER = "a constant other than 0 meets zero padding"
 TIED = "adds a channel that is open"
+OPEN = "it is open where"
 LAST = "a layer keeps its last unit"
 
 

@@ -173,6 +173,29 @@ EXAMPLES: dict[type[keras.layers.Layer], tuple[Example, ...]] = {
             {"units": 4, "unroll": True, "return_sequences": True},
         ),
     ),
+    layers.MaskedGRUCell: (
+        Example("cell", _SEQUENCE, {"units": 4}),
+        Example("reset_before", _SEQUENCE, {"units": 4, "reset_after": False}),
+    ),
+    layers.MaskedGRU: (
+        Example("sequences", _SEQUENCE, {"units": 4, "return_sequences": True}),
+        Example(
+            "reset_before",
+            _SEQUENCE,
+            {"units": 4, "reset_after": False, "go_backwards": True},
+        ),
+        Example(
+            "dropouts",
+            _SEQUENCE,
+            {"units": 4, "dropout": 0.3, "recurrent_dropout": 0.3},
+        ),
+        Example("no_bias", _SEQUENCE, {"units": 4, "use_bias": False}),
+    ),
+    layers.MaskedSimpleRNNCell: (Example("cell", _SEQUENCE, {"units": 4}),),
+    layers.MaskedSimpleRNN: (
+        Example("sequences", _SEQUENCE, {"units": 4, "return_sequences": True}),
+        Example("dropout", _SEQUENCE, {"units": 4, "dropout": 0.3}),
+    ),
     layers.MaskedMultiHeadAttention: (
         _heads("self"),
         # With dropout: without, Keras on JAX refuses value_dim != key_dim.

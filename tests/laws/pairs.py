@@ -14,7 +14,7 @@ import pytest
 
 from keras_diffmask import Gate, layers
 from keras_diffmask.layers.masked import MaskedLayer
-from keras_diffmask.layers.recurrent_masks import RecurrentGates, masked_lstm_weights
+from keras_diffmask.layers.recurrent_masks import RecurrentGates, masked_cell_weights
 from keras_diffmask.regularizers import L0
 from tests.laws.masked_cases import (
     ESTIMATORS,
@@ -142,7 +142,7 @@ def masked_values(layer: Any, masks: list[Any]) -> list[tuple[np.ndarray, np.nda
     """Pairs of a weight and its value under the masks of `gates(layer)`."""
     masked = inner(layer)
     if isinstance(masked, RecurrentGates):
-        pairs = masked_lstm_weights(getattr(masked, "cell", masked), *masks)
+        pairs = masked_cell_weights(getattr(masked, "cell", masked), *masks)
     else:
         pairs = masked.masked_weights(masks[0])
     return [(array(weight), array(value)) for weight, value in pairs]
@@ -153,8 +153,10 @@ def factors(case: Case, layer: Any, masks: list[np.ndarray]) -> list[np.ndarray]
     masked = inner(layer)
     if isinstance(masked, RecurrentGates):
         z, s = masks
-        S = np.tile(s, 4)
-        return [np.outer(s, S), S, np.outer(z, S)]  # recurrent kernel, bias, kernel
+        kernel, _, *bias = own_weights(layer)
+        S = np.tile(s, kernel.shape[-1] // len(s))
+        biases = [np.broadcast_to(S, b.shape) for b in bias]
+        return [np.outer(s, S), *biases, np.outer(z, S)]  # the kernel comes last
     (mask,) = masks
     if not masked.unit_axes:
         return []  # the mask is on the output alone

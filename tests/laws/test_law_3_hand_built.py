@@ -12,7 +12,8 @@ from keras_diffmask import layers as masked
 from keras_diffmask.errors import UnsupportedModelError
 from tests.laws import alive
 from tests.laws import hand_built_parts as hand_built_parts
-from tests.laws.hand_built import HAND_BUILT, LAST, HandBuilt, close
+from tests.laws import hand_built_recurrent as hand_built_recurrent
+from tests.laws.hand_built import HAND_BUILT, LAST, HandBuilt, close, last
 from tests.laws.test_law_3_strip import assert_stock
 
 PRECISIONS = ["float64", "float32"] if alive.TENSORFLOW else ["float32"]
@@ -37,7 +38,7 @@ def test_strip_is_exact(case: HandBuilt, dtype: str) -> None:
         if units == 0:
             assert name not in layers
             continue
-        config = layers[name].get_config()
+        config = unwrapped(layers[name]).get_config()
         assert config.get("units", config.get("filters")) == units, name
     rows = {name: row for row in plan.rows for name in row.layers}
     stay = {name: row.stays for name, row in rows.items() if row.stays}
@@ -49,6 +50,13 @@ def test_strip_is_exact(case: HandBuilt, dtype: str) -> None:
     kinds = [type(layer) for layer in slim.layers]
     assert (keras.layers.Rescaling in kinds) == case.rescales
     assert plan.parameters[1] == slim.count_params()
+
+
+def unwrapped(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """What a wrapper is around; both directions in one have the same width."""
+    for name in ("forward_layer", "layer", "cell"):
+        layer = getattr(layer, name, layer)
+    return layer
 
 
 @pytest.mark.parametrize("name", ["fractional", "closed_branch_with_a_constant"])
@@ -103,14 +111,28 @@ def test_last_unit_has_its_reason() -> None:
     assert export.strip(model).get_layer("all").units == 1
 
 
-@pytest.mark.parametrize("kind", ["bidirectional", "stacked_cells"])
-def test_wrapped_masked_layer_is_refused_by_name(kind: str) -> None:
+def test_masked_layer_in_a_wrapper_of_unknown_doings_is_refused_by_name() -> None:
     """Copied as it is, it would carry the library into a stock model."""
-    inputs = keras.Input((5, 4))
-    if kind == "bidirectional":
-        x = keras.layers.Bidirectional(masked.MaskedLSTM(4, name="inside"))(inputs)
-    else:
-        cells = [masked.MaskedLSTMCell(4), masked.MaskedLSTMCell(4)]
-        x = keras.layers.RNN(cells)(inputs)
-    with pytest.raises(UnsupportedModelError, match=r"Expected masked layers that"):
+    inputs = keras.Input((4,))
+    inner = masked.MaskedDense(4, name="inside")
+    x = keras.layers.SpectralNormalization(inner, name="outside")(inputs)
+    with pytest.raises(UnsupportedModelError) as caught:
         export.strip(keras.Model(inputs, x))
+    assert str(caught.value) == (
+        "Expected masked layers that are called in the model's own graph; received "
+        "'inside' (MaskedDense) inside of 'outside'. Call it without the wrapper, or "
+        "build the nested model's layers into the outer graph."
+    )
+
+
+def test_cells_read_backwards_are_baked_and_left_whole() -> None:
+    """No chain of layers does it where steps are masked; the plan says so."""
+    inputs = keras.Input((5, 4))
+    cells = [masked.MaskedGRUCell(4, name="one"), masked.MaskedLSTMCell(3)]
+    x = keras.layers.RNN(cells, go_backwards=True, name="stack")(inputs)
+    model = close(keras.Model(inputs, last(x)), ("one_hidden_gate", 2))
+    x = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+    slim = export.strip(model)
+    assert_stock(slim)
+    np.testing.assert_allclose(alive.array(slim(x)), alive.array(model(x)), atol=1e-6)
+    assert "a cell of class StackedRNNCells" in str(export.plan(model))

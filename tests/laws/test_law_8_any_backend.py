@@ -89,9 +89,10 @@ def test_fit_in_mixed_precision_keeps_gates_in_float32_and_trains_them() -> None
 def _expected_weights(case: Case, layer: Any, kept: list[np.ndarray]) -> float:
     """How many weights stay on average, by the shapes alone and in float64."""
     if case.is_recurrent:
-        (inputs, four_units), units = own_weights(layer)[0].shape, kept[1].size
-        assert four_units == 4 * units and kept[0].size == inputs
-        return _of_lstm(*kept, has_bias=len(own_weights(layer)) == 3)
+        (inputs, columns), units = own_weights(layer)[0].shape, kept[1].size
+        assert columns % units == 0 and kept[0].size == inputs
+        biases = sum(len(w.shape) for w in own_weights(layer)[2:])
+        return _of_cell(*kept, columns // units, biases)
     (probability,) = kept
     if case.granularity in ("channel", "branch"):
         of_no_unit = ("gate_logits", case.example.ungated or "gate_logits")
@@ -106,13 +107,13 @@ def _expected_weights(case: Case, layer: Any, kept: list[np.ndarray]) -> float:
     return float(factor.sum())
 
 
-def _of_lstm(z: np.ndarray, s: np.ndarray, has_bias: bool) -> float:
+def _of_cell(z: np.ndarray, s: np.ndarray, gates: int, biases: int) -> float:
     """Every entry by itself: those on the diagonal are under one gate, not two."""
     kernel = sum(a * b for a in z for b in s)
     recurrent = sum(
         a if i == j else a * b for i, a in enumerate(s) for j, b in enumerate(s)
     )
-    return float(4 * (kernel + recurrent + has_bias * s.sum()))
+    return float(gates * (kernel + recurrent + biases * s.sum()))
 
 
 @pytest.mark.parametrize("key", ["hard_concrete", "straight_through-True"])
@@ -136,8 +137,18 @@ KEPT = np.array([0.673, 0.861, 0.673, 0.861, 0.673, 0.861]) - 0.0002
 
 
 @pytest.mark.parametrize("gated_inputs", [False, True])
-@pytest.mark.parametrize("kind", [layers.MaskedLSTM, layers.MaskedLSTMCell])
-def test_l0_of_an_lstm_by_simulation(kind: Any, gated_inputs: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "count", "biases"),
+    [
+        (layers.MaskedLSTM, 4, 1),
+        (layers.MaskedLSTMCell, 4, 1),
+        (layers.MaskedGRU, 3, 2),
+        (layers.MaskedSimpleRNNCell, 1, 1),
+    ],
+)
+def test_l0_of_a_recurrent_layer_by_simulation(
+    kind: Any, count: int, biases: int, gated_inputs: bool
+) -> None:
     """Binary masks drawn, and the entries of the masked matrices counted."""
     noisy = estimators.StraightThrough(bernoulli=True)
     layer = kind(
@@ -146,7 +157,8 @@ def test_l0_of_an_lstm_by_simulation(kind: Any, gated_inputs: bool) -> None:
         input_estimator=noisy if gated_inputs else None,
         gate_regularizer=L0(1.0),
     )
-    layer.build((None, 5, 3) if kind is layers.MaskedLSTM else (None, 3))
+    is_layer = issubclass(kind, keras.layers.RNN)
+    layer.build((None, 5, 3) if is_layer else (None, 3))
     inputs = np.array([0.3, 0.6, 0.9]) if gated_inputs else np.ones(3)
     for gate in gates(layer):
         p = KEPT if gate.units == 6 else inputs
@@ -157,10 +169,10 @@ def test_l0_of_an_lstm_by_simulation(kind: Any, gated_inputs: bool) -> None:
     counts = []
     for _ in range(4000):
         s, z = rng.uniform(size=6) < KEPT, rng.uniform(size=3) < inputs
-        S = np.tile(s, 4)
-        matrices = (np.outer(z, S), np.outer(s, S), S)
+        S = np.tile(s, count)
+        matrices = (np.outer(z, S), np.outer(s, S), np.tile(S, biases))
         counts.append([np.count_nonzero(matrix) for matrix in matrices])
-    recurrent = np.array(counts)[:, 1] / 4
+    recurrent = np.array(counts)[:, 1] / count
     error = recurrent.std() / np.sqrt(len(counts))
     exact = KEPT.sum() + KEPT.sum() ** 2 - np.sum(KEPT**2)
     np.testing.assert_allclose([exact, KEPT.sum() ** 2], [22.19, 21.17], atol=0.01)
@@ -168,7 +180,7 @@ def test_l0_of_an_lstm_by_simulation(kind: Any, gated_inputs: bool) -> None:
     total = np.array(counts).sum(axis=1)
     error = total.std() / np.sqrt(len(counts))
     assert abs(total.mean() - ours) < 3 * error
-    np.testing.assert_allclose(ours, _of_lstm(inputs, KEPT, has_bias=True), rtol=1e-5)
+    np.testing.assert_allclose(ours, _of_cell(inputs, KEPT, count, biases), rtol=1e-5)
 
 
 # -- import ------------------------------------------------------------------------

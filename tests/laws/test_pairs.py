@@ -208,7 +208,7 @@ def _task(layer: Any, place: int, gate: Any) -> Any:
         masked = pairs.inner(layer)
         if isinstance(masked, pairs.RecurrentGates):
             cell = getattr(masked, "cell", masked)
-            found = pairs.masked_lstm_weights(cell, *masks)
+            found = pairs.masked_cell_weights(cell, *masks)
         else:
             found = masked.masked_weights(masks[0])
         values = [value for _, value in found] or masks[place : place + 1]

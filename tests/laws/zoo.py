@@ -62,6 +62,12 @@ def conv(filters: int, size: int = 3, **more: Any) -> layers.Conv2D:
     return layers.Conv2D(filters, size, **{"padding": "same", **more})
 
 
+def skip_some_steps(x: Any) -> Any:
+    """Some steps become 0, and are masked."""
+    x = layers.Multiply()([x, keras.ops.cast(x[..., :1] > -0.5, x.dtype)])
+    return layers.Masking()(x)
+
+
 def head(x: Any) -> Any:
     return layers.Dense(3)(layers.GlobalAveragePooling2D()(x))
 

@@ -17,14 +17,18 @@ def masked_weights(
     bias: np.ndarray,
     z: np.ndarray,
     s: np.ndarray,
+    gates: int = 4,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """W_hat, U_hat and b_hat, written entry by entry over the four gates."""
+    """W_hat, U_hat and b_hat, written entry by entry over the four gates.
+
+    Or over three, those of a GRU, whose bias may have two rows.
+    """
     units = len(s)
     w_hat, u_hat, b_hat = kernel.copy(), recurrent.copy(), bias.copy()
-    for gate in range(4):
+    for gate in range(gates):
         for j in range(units):
             column = gate * units + j
-            b_hat[column] = bias[column] * s[j]
+            b_hat[..., column] = bias[..., column] * s[j]
             for i in range(len(z)):
                 w_hat[i, column] = kernel[i, column] * z[i] * s[j]
             for k in range(units):

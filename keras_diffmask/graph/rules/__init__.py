@@ -3,6 +3,7 @@
 from keras_diffmask.graph.rules import across_channels as across_channels
 from keras_diffmask.graph.rules import applications as applications
 from keras_diffmask.graph.rules import attention as attention
+from keras_diffmask.graph.rules import bidirectional as bidirectional
 from keras_diffmask.graph.rules import concatenate as concatenate
 from keras_diffmask.graph.rules import convolution as convolution
 from keras_diffmask.graph.rules import einsum as einsum

@@ -107,8 +107,6 @@ class RecurrentRule(Rule):
             return f"{step.name} runs a cell of class {kind}, which has no rule"
         if not on_last_axis(step.inputs[0]):
             return f"{step.name} reads an axis along which channels are mixed"
-        if layer.stateful:
-            return f"{step.name} is stateful: it may hold states other than 0"
         for name in ("activation", "recurrent_activation"):
             if not activations.is_elementwise(getattr(layer.cell, name, None)):
                 return f"the {name} of {step.name} mixes its units"

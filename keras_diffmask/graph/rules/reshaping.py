@@ -141,3 +141,20 @@ def _agreed(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     first = values[tuple(slice(0, 1) if n == 1 else slice(None) for n in shape)]
     same = np.all(values == first, axis=axes, keepdims=True)
     return np.where(same, first, np.nan)
+
+
+@register(*operation_classes("Flip"))
+class FlipRule(Rule):
+    """The same entries the other way round, along some axes or all."""
+
+    def _flipped(self, step: Step, array: np.ndarray) -> np.ndarray:
+        chosen, rank = step.layer.axis, array.ndim + 1
+        axes = range(rank) if chosen is None else np.atleast_1d(chosen) % rank
+        # Without the batch; along an axis of size 1 all positions are alike.
+        return np.flip(array, tuple(axis - 1 for axis in axes if axis > 0))
+
+    def trace(self, step: Step) -> list[np.ndarray]:
+        return [self._flipped(step, step.inputs[0])]
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        return [self._flipped(step, inputs[0])]

@@ -156,3 +156,11 @@ def test_a_top_k_with_everything_open_stays_dense():
         packed.arrays()["dense/kernel"].tobytes()
         == keras.ops.convert_to_numpy(layer.kernel).tobytes()
     )
+
+
+def test_recurrent_layers_are_packed_by_their_last_axis() -> None:
+    inputs = keras.Input((5, 4))
+    x = keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True))(inputs)
+    model = keras.Model(inputs, keras.layers.GRU(2)(x))
+    packed = export.pack(model)
+    assert len(packed.size) == len(model.weights)

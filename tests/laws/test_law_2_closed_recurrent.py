@@ -1,4 +1,4 @@
-"""Law 2 for the LSTM: a closed neuron keeps h and c at exactly 0.0."""
+"""Law 2 for recurrent layers: a closed neuron keeps h (and c) at exactly 0.0."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.laws.masked_cases import (
     run,
     set_logits,
 )
+from tests.reference.gru import masked_gru, masked_simple_rnn
 from tests.reference.lstm import masked_lstm
 
 UNITS, INPUTS, STEPS = 5, 3, 6
@@ -23,15 +24,37 @@ KEEP = np.array([True, False, True, False, True])
 SEQUENCES = np.random.default_rng(3).normal(size=(2, STEPS, INPUTS)).astype("float32")
 
 
-def _lstm(kind: str, **arguments: Any) -> Any:
+#: Name -> layer, cell, what else they are given, and how many states they have.
+FAMILIES: dict[str, tuple[Any, Any, dict[str, Any], int]] = {
+    "lstm": (layers.MaskedLSTM, layers.MaskedLSTMCell, {}, 2),
+    "gru": (layers.MaskedGRU, layers.MaskedGRUCell, {}, 1),
+    "gru_before": (
+        layers.MaskedGRU,
+        layers.MaskedGRUCell,
+        {"reset_after": False},
+        1,
+    ),
+    "rnn": (layers.MaskedSimpleRNN, layers.MaskedSimpleRNNCell, {}, 1),
+}
+ORACLES = {
+    "lstm": masked_lstm,
+    "gru": masked_gru,
+    "gru_before": masked_gru,
+    "rnn": masked_simple_rnn,
+}
+
+
+def _made(family: str, kind: str, **arguments: Any) -> Any:
+    layer_class, cell_class, more, _ = FAMILIES[family]
     gating = {"input_estimator": "hard_concrete", "hidden_estimator": "hard_concrete"}
     of_cell = {"recurrent_dropout", "dropout"} & set(arguments)
     if kind == "layer":
-        layer = layers.MaskedLSTM(UNITS, **gating, **arguments)
+        layer = layer_class(UNITS, **gating, **more, **arguments)
     else:
         in_cell = {name: arguments.pop(name) for name in of_cell}
-        cell = layers.MaskedLSTMCell(UNITS, **gating, **in_cell)
-        layer = keras.layers.RNN(cell, **arguments)
+        layer = keras.layers.RNN(
+            cell_class(UNITS, **gating, **more, **in_cell), **arguments
+        )
     layer.build((2, STEPS, INPUTS))
     randomize(layer)
     for state in getattr(layer, "states", None) or []:
@@ -39,40 +62,55 @@ def _lstm(kind: str, **arguments: Any) -> Any:
     return layer
 
 
+def _states(family: str, seed: int = 5) -> list[np.ndarray]:
+    rng, count = np.random.default_rng(seed), FAMILIES[family][-1]
+    return [rng.normal(size=(2, UNITS)).astype("float32") for _ in range(count)]
+
+
+#: Beside TensorFlow every call compiles its loop anew: two families are enough.
+SOME = list(FAMILIES)[: 4 if keras.backend.backend() == "tensorflow" else 2]
+
+every_family = pytest.mark.parametrize("family", SOME)
 both_kinds = pytest.mark.parametrize("kind", ["layer", "cell"])
+
+
+#: Each way to run a sequence with each family that has a text of its own for it.
+WAYS = [
+    (family, way)
+    for family, ways in {
+        "lstm": ("", "go_backwards", "stateful", "dropout", "recurrent_dropout"),
+        "gru": ("", "go_backwards", "stateful", "recurrent_dropout"),
+        "gru_before": ("recurrent_dropout",),
+        "rnn": ("stateful", "dropout"),
+    }.items()
+    for way in ways
+    if family in SOME
+]
 
 
 @both_kinds
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"return_sequences": True},
-        {"return_sequences": True, "go_backwards": True},
-        {"return_sequences": True, "stateful": True},
-        {"return_sequences": True, "dropout": 0.4},
-        {"return_sequences": True, "recurrent_dropout": 0.4},
-    ],
-    ids=lambda a: "-".join(a),
-)
-def test_lstm_closed_neuron_keeps_h_and_c_exactly_zero(
-    kind: str, arguments: dict[str, Any], training: bool
+@pytest.mark.parametrize(("family", "way"), WAYS)
+def test_closed_neuron_keeps_its_states_exactly_zero(
+    family: str, way: str, kind: str, training: bool
 ) -> None:
-    layer = _lstm(kind, return_state=True, **arguments)
+    value = 0.4 if "dropout" in way else True
+    arguments = {"return_sequences": True, **({way: value} if way else {})}
+    layer = _made(family, kind, return_state=True, **arguments)
     gates(layer)[-1].set_keep(KEEP)
-    rng = np.random.default_rng(5)
-    given = [rng.normal(size=(2, UNITS)).astype("float32") for _ in range(2)]
-    initial = None if "stateful" in arguments else given
+    initial = None if "stateful" in arguments else _states(family)
     results = layer(SEQUENCES, initial_state=initial, training=training)
-    for tensor in results:  # sequences of h, then h, then c
+    assert len(results) == 1 + FAMILIES[family][-1]
+    for tensor in results:  # sequences of h, then h, then c if there is one
         value = array(tensor)
         assert np.all(value[..., ~KEEP] == 0.0)
         assert np.all(value[..., KEEP] != 0.0)
 
 
 @both_kinds
-def test_lstm_closed_neuron_stays_zero_through_skipped_steps(kind: str) -> None:
-    layer = _lstm(kind, return_sequences=True)
+@every_family
+def test_closed_neuron_stays_zero_through_skipped_steps(family: str, kind: str) -> None:
+    layer = _made(family, kind, return_sequences=True)
     gates(layer)[-1].set_keep(KEEP)
     x = SEQUENCES.copy()
     x[0, 2:4] = 0.0
@@ -84,13 +122,14 @@ def test_lstm_closed_neuron_stays_zero_through_skipped_steps(kind: str) -> None:
 
 
 @both_kinds
-def test_lstm_closed_neuron_does_not_reach_the_open_ones(kind: str) -> None:
-    layer = _lstm(kind, return_sequences=True)
+@every_family
+def test_closed_neuron_does_not_reach_the_open_ones(family: str, kind: str) -> None:
+    layer = _made(family, kind, return_sequences=True)
     gates(layer)[-1].set_keep(KEEP)
     before = array(layer(SEQUENCES))
-    closed = np.tile(~KEEP, 4)
     for weight in own_weights(layer):
         value = array(weight)
+        closed = np.tile(~KEEP, value.shape[-1] // UNITS)
         value[..., closed] += 3.0  # its columns and its bias
         if weight.name == "recurrent_kernel":
             value[~KEEP] -= 5.0  # its rows
@@ -99,8 +138,9 @@ def test_lstm_closed_neuron_does_not_reach_the_open_ones(kind: str) -> None:
 
 
 @both_kinds
-def test_lstm_closed_input_neuron_is_not_heard(kind: str) -> None:
-    layer = _lstm(kind)
+@every_family
+def test_closed_input_neuron_is_not_heard(family: str, kind: str) -> None:
+    layer = _made(family, kind)
     keep = np.array([True, False, True])
     gates(layer)[0].set_keep(keep)
     louder = SEQUENCES.copy()
@@ -110,9 +150,14 @@ def test_lstm_closed_input_neuron_is_not_heard(kind: str) -> None:
     assert not np.allclose(array(layer(SEQUENCES)), array(layer(louder)))
 
 
-def test_lstm_stateful_layer_carries_its_states_and_closed_ones_stay_zero() -> None:
-    layer = _lstm("layer", stateful=True, return_sequences=True)
-    plain = keras.layers.LSTM(UNITS, stateful=True, return_sequences=True)
+@every_family
+def test_stateful_layer_carries_its_states_and_closed_ones_stay_zero(
+    family: str,
+) -> None:
+    layer = _made(family, "layer", stateful=True, return_sequences=True)
+    plain = layer.stock_class(
+        UNITS, stateful=True, return_sequences=True, **FAMILIES[family][2]
+    )
     plain.build((2, STEPS, INPUTS))
     for gate in gates(layer):
         gate.set_keep(np.ones(gate.mask_shape, bool))
@@ -126,9 +171,12 @@ def test_lstm_stateful_layer_carries_its_states_and_closed_ones_stay_zero() -> N
 
 @both_kinds
 @pytest.mark.parametrize("fractional", [False, True])
-def test_lstm_equals_its_numpy_oracle(kind: str, fractional: bool) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layer_equals_its_numpy_oracle(
+    family: str, kind: str, fractional: bool
+) -> None:
     """Masks z and s on their own axes: inputs and neurons differ in number."""
-    layer = _lstm(kind, return_sequences=True)
+    layer = _made(family, kind, return_sequences=True)
     z_logits = [4.0, -4.0, 0.5] if fractional else [4.0, -4.0, 4.0]
     s_logits = [4.0, -4.0, 1.0, -0.3, 4.0] if fractional else [4, -4, 4, -4, 4]
     for gate, logits in zip(gates(layer), (z_logits, s_logits), strict=True):
@@ -136,17 +184,18 @@ def test_lstm_equals_its_numpy_oracle(kind: str, fractional: bool) -> None:
     z, s = (array(gate.inference_mask()).astype("float64") for gate in gates(layer))
     assert fractional == bool(np.any((s > 0) & (s < 1)))
     weights = [array(w).astype("float64") for w in own_weights(layer)]
-    rng = np.random.default_rng(5)
-    initial = [rng.normal(size=(2, UNITS)) for _ in range(2)]
-    expected = masked_lstm(SEQUENCES.astype("float64"), *weights, z, s, tuple(initial))
-    given = [state.astype("float32") for state in initial]
+    given = _states(family)
+    wide = tuple(state.astype("float64") for state in given)
+    x = SEQUENCES.astype("float64")
+    expected = ORACLES[family](x, *weights, z, s, wide)
     ours = array(layer(SEQUENCES, initial_state=given))
     np.testing.assert_allclose(ours, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_lstm_cell_equals_layer(training: bool) -> None:
-    cell, layer = _lstm("cell"), _lstm("layer")
+@every_family
+def test_cell_equals_layer(family: str, training: bool) -> None:
+    cell, layer = _made(family, "cell"), _made(family, "layer")
     copy_weights(cell, layer)
     for ours, theirs in zip(gates(cell), gates(layer), strict=True):
         logits = np.linspace(-1.0, 1.0, ours.units)
