@@ -18,6 +18,9 @@ from keras_diffmask.export.emit.recurrent import (
     iterate_layers,
     recurrences,
 )
+from keras_diffmask.keras_internals import calls, operation_classes
+
+(_Flip,) = operation_classes("Flip")
 
 
 def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
@@ -31,6 +34,7 @@ def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
         The recurrent layers and their forms.
     """
     found = recurrences(model, steps)
+    _fold_flips(model, [item.layer for item in found if not item.fused])
     for recurrence in found:
         layer = recurrence.layer
         layer.__class__ = _written(type(layer))
@@ -50,6 +54,33 @@ def _recurs(layer: Any) -> bool:
     kinds = (keras.layers.RNN, keras.layers.Bidirectional)
     inner = iterate_layers(layer) if hasattr(layer, "layers") else ()
     return isinstance(layer, kinds) or any(isinstance(x, kinds) for x in inner)
+
+
+def _fold_flips(model: Any, unrolled_layers: list[Any]) -> None:
+    """Lets an unrolled layer give its outputs in the order a flip behind it makes.
+
+    That is what is left of a Bidirectional whose directions were cut to different
+    widths. A REVERSE_V2 there would part the scales of what was packed before it.
+    """
+    made_by: dict[int, Any] = {}
+    readers: dict[int, list[Any]] = {}
+    times_called: dict[int, int] = {}
+    for call in calls(model):
+        times_called[id(call.operation)] = times_called.get(id(call.operation), 0) + 1
+        # The first output is the sequence; what follows are states.
+        made_by[id(call.outputs[0])] = call.operation
+        for tensor in call.inputs:
+            readers.setdefault(id(tensor), []).append(call.operation)
+    kept = {id(tensor) for tensor in model.outputs}
+    candidates = {id(layer) for layer in unrolled_layers if layer.return_sequences}
+    for tensor, flips in readers.items():
+        layer = made_by.get(tensor)
+        if id(layer) not in candidates or times_called[id(layer)] > 1 or tensor in kept:
+            continue
+        if all(type(flip) is _Flip and flip.axis in (1, [1], (1,)) for flip in flips):
+            layer.written_flip = True
+            for flip in flips:
+                flip.__class__ = _AlreadyFlipped
 
 
 def _written(kind: Any) -> Any:
@@ -115,6 +146,13 @@ class _WrittenCall:
                 x = tf.reverse(x, [1]) if flip else x
             states.append(new)
         return last, x, states
+
+
+class _AlreadyFlipped(_Flip):
+    """A flip whose input comes in its output's order."""
+
+    def call(self, x: Any) -> Any:
+        return x
 
 
 class AllStepsAtOnce(keras.layers.TimeDistributed):

@@ -65,7 +65,11 @@ def unrolled():
     keras.utils.set_random_seed(12)
     inputs = keras.Input((STEPS, FEATURES))
     _, h, c = layers.LSTM(4, return_state=True, name="encoder")(inputs)
+    # As a strip leaves two directions of different widths.
+    there = layers.GRU(3, return_sequences=True)(inputs)
+    back = layers.GRU(2, return_sequences=True, go_backwards=True)(inputs)
     branches = [
+        layers.Concatenate()([there, keras.ops.flip(back, axis=1)]),
         layers.GRU(4, name="after")(inputs),
         layers.GRU(3, reset_after=False, go_backwards=True)(inputs),
         layers.GRU(3, use_bias=False, return_sequences=True)(inputs),
@@ -186,14 +190,14 @@ def lstms(content):
     return [(graph, op) for op in graph.ops if op.name == LSTM]
 
 
-def test_two_directions_by_hand_are_refused_where_scales_part(convert_here):
-    # A REVERSE_V2 behind what was packed from unrolled steps.
+def test_a_flip_of_what_is_read_unflipped_too_is_refused(convert_here):
+    # A REVERSE_V2 behind what was packed from unrolled steps: their scales part.
     keras.utils.set_random_seed(16)
     inputs = keras.Input((STEPS, FEATURES))
     there = layers.GRU(3, return_sequences=True)(3 * inputs)
     back = layers.GRU(3, return_sequences=True, go_backwards=True)(inputs)
     both = layers.Concatenate()([there, keras.ops.flip(back, axis=1)])
-    model = keras.Model(inputs, both)
+    model = keras.Model(inputs, [both, layers.GlobalMaxPooling1D()(back)])
     shake(model)
     with pytest.raises(ConversionError, match="PACK assumes; .*Bidirectional"):
         convert_here(model, x())
