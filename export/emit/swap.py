@@ -20,7 +20,7 @@ from keras_diffmask.export.emit.recurrent import (
 )
 from keras_diffmask.keras_internals import calls, operation_classes
 
-(_Flip,) = operation_classes("Flip")
+_Flip: Any = operation_classes("Flip")[0]
 
 
 def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
@@ -74,7 +74,7 @@ def _fold_flips(model: Any, unrolled_layers: list[Any]) -> None:
     kept = {id(tensor) for tensor in model.outputs}
     candidates = {id(layer) for layer in unrolled_layers if layer.return_sequences}
     for tensor, flips in readers.items():
-        layer = made_by.get(tensor)
+        layer: Any = made_by.get(tensor)
         if id(layer) not in candidates or times_called[id(layer)] > 1 or tensor in kept:
             continue
         if all(type(flip) is _Flip and flip.axis in (1, [1], (1,)) for flip in flips):
