@@ -4,6 +4,7 @@ import argparse
 
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import start_keras
+from keras_diffmask.export.cli.training_arguments import add_training_arguments
 
 NAME = "compare"
 HELP = (
@@ -33,28 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "fashion_mnist, cifar10 or mnist; without --data-dir, it is downloaded",
     )  # fmt: skip
     parser.add_argument(
-        "--data-dir", metavar="DIR", help="folder with the files of a data set"
-    )
-    parser.add_argument(
-        "--epochs", type=int, default=6,
-        help="epochs of each network; default: %(default)s",
-    )  # fmt: skip
-    parser.add_argument(
-        "--seeds", type=int, default=3,
-        help="how many times to train everything; default: %(default)s",
-    )  # fmt: skip
-    parser.add_argument(
         "--limit", type=int, metavar="N", help="train on at most so many examples"
     )
-    parser.add_argument(
-        "--out", default="compare-results", metavar="DIR",
-        help="folder for report.json, compare.png and the figures of each training, "
-        "which a second run does not repeat; default: %(default)s",
-    )  # fmt: skip
-    parser.add_argument(
-        "--quick", action="store_true",
-        help="one seed, 2 epochs, 200 examples: only to see that it works",
-    )  # fmt: skip
+    add_training_arguments(
+        parser,
+        folder="folder with the files of a data set",
+        epochs=6,
+        out="compare-results",
+        holds="report.json, compare.png and the figures of each training, which a "
+        "second run does not repeat",
+        quick="one seed, 2 epochs, 200 examples",
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:

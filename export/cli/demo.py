@@ -4,6 +4,7 @@ import argparse
 
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import start_keras
+from keras_diffmask.export.cli.training_arguments import add_training_arguments
 
 NAME = "demo"
 HELP = (
@@ -29,29 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "mnist, speech_commands or uci_har; without --data-dir, images are downloaded",
     )  # fmt: skip
     parser.add_argument(
-        "--data-dir", metavar="DIR", help="folder with the files of a data set"
-    )
-    parser.add_argument(
         "--budget", type=float, default=0.2,
         help="MACs of the pruned network as a fraction of the dense one's; "
         "default: %(default)s",
     )  # fmt: skip
-    parser.add_argument(
-        "--epochs", type=int, help="epochs of each network; default: the data set's"
+    add_training_arguments(
+        parser,
+        folder="folder with the files of a data set",
+        out="demo-results",
+        holds="the .tflite files, report.json and kept.png",
+        quick="one seed, 3 epochs, 200 examples",
     )
-    parser.add_argument(
-        "--seeds", type=int, default=3,
-        help="how many times to train everything; default: %(default)s",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", default="demo-results", metavar="DIR",
-        help="folder for the .tflite files, report.json and kept.png; "
-        "default: %(default)s",
-    )  # fmt: skip
-    parser.add_argument(
-        "--quick", action="store_true",
-        help="one seed, 3 epochs, 200 examples: only to see that it works",
-    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:

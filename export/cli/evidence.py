@@ -6,6 +6,7 @@ import types
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import start_keras
+from keras_diffmask.export.cli.training_arguments import add_training_arguments
 
 NAME = "evidence"
 HELP = (
@@ -31,30 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told = "; ".join(f"{name}: {what}" for name, what in NAMES.items())
     parser.add_argument("name", choices=tuple(NAMES), help=told)
     parser.add_argument(
-        "--data-dir", metavar="DIR",
-        help="folder with the files of the data set, or the one above it",
-    )  # fmt: skip
-    parser.add_argument(
-        "--seeds", type=int,
-        help="how many times to train everything; default: the evidence's own",
-    )  # fmt: skip
-    parser.add_argument(
-        "--epochs", type=int, help="epochs of each network; default: the recipe's"
-    )
-    parser.add_argument(
         "--size", choices=SIZES,
         help="size of the language model (ptb): 200, 650 or 1500 units; "
         "default: small",
     )  # fmt: skip
-    parser.add_argument(
-        "--out", default="evidence-results", metavar="DIR",
-        help="folder for NAME.json, NAME.png and the trainings, finished and begun, "
-        "which a second call goes on from; default: %(default)s",
-    )  # fmt: skip
-    parser.add_argument(
-        "--quick", action="store_true",
-        help="little data, few epochs: only to see that it works",
-    )  # fmt: skip
+    add_training_arguments(
+        parser,
+        folder="folder with the files of the data set, or the one above it",
+        seeds=None,
+        out="evidence-results",
+        holds="NAME.json, NAME.png and the trainings, finished and begun, which a "
+        "second call goes on from",
+        quick="little data, few epochs",
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
