@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_diffmask import rebuild
 from keras_diffmask.budget import Budget, BudgetController, Limit, check_reachable
-from keras_diffmask.costs import NAMES, gated_cost
+from keras_diffmask.costs import NAMES, ON_DEVICE, gated_cost, warn_of_unknown
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.gate import Gate
 from keras_diffmask.graph import ChannelGraph
@@ -200,10 +200,18 @@ class ChannelMasker:
         placement, sizes = self.placement, self.placement.sizes
         costs = {
             name: gated_cost(
-                name, self.graph, placement.gate_of, sizes, placement.branches
+                name,
+                self.graph,
+                placement.gate_of,
+                sizes,
+                placement.branches,
+                budget.measured,
             )
             for name in NAMES
+            if getattr(budget, name) is not None
         }
+        for name in ON_DEVICE:
+            warn_of_unknown(costs.get(name), self.graph)
         dense = {name: cost.dense(sizes) for name, cost in costs.items()}
         most = budget.limits(dense)
         check_reachable(
