@@ -48,6 +48,11 @@ class Ram(Decided):
     def decided(self, program: Program, sums: list[float]) -> float:
         return peak(_buffers(slots(program), sums)) + tail(program, sums) + self.offset
 
+    def head_bytes(self, values: list[np.ndarray]) -> int:
+        """The activations of a decision, as the planner lays them out."""
+        sums = [*(float(np.sum(v)) for v in values), 1.0]
+        return peak(_buffers(slots(self.left(sums)), sums))
+
     def live_bytes(self, values: list[np.ndarray]) -> int:
         """The head of a decision without the gaps that the planner leaves."""
         sums = [*(float(np.sum(v)) for v in values), 1.0]

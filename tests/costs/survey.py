@@ -1,0 +1,85 @@
+"""Predicted against exported: `python -m tests.costs.survey`.
+
+Ten models drawn with a fixed seed, each stripped after a random decision. The
+dense one is converted to calibrate the costs, the stripped one to compare.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_diffmask import export
+from keras_diffmask.costs import Gating, Measured, device_cost
+from keras_diffmask.export.arena import tflm_arena_bytes
+from keras_diffmask.graph import trace
+from tests.costs.drawn import KINDS, draw
+
+RESULTS = Path(__file__).with_name("results.json")
+SEED = 20261121
+
+
+def _converted(model: keras.Model) -> Measured:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, *model.input_shape[1:])).astype("float32")
+    artifact = export.to_tflite(model, "int8", calibration=x, target="cortex-m")
+    return Measured(len(artifact.content), tflm_arena_bytes(artifact.content))
+
+
+def _counted(model: keras.Model) -> dict[str, float]:
+    gating = Gating.without_gates(trace(model))
+    return {name: device_cost(name, gating).count([]) for name in ("flash", "ram")}
+
+
+def run(seed: int = SEED) -> list[dict[str, Any]]:
+    """One row per model."""
+    rows = []
+    for index in range(len(KINDS)):
+        kind, dense, slim = draw(index, seed)
+        before, after = _converted(dense), _converted(slim)
+        guess, base = _counted(slim), _counted(dense)
+        row: dict[str, Any] = {"model": kind, "operators": len(trace(slim).steps)}
+        for name in ("flash", "ram"):
+            real, was = getattr(after, name), getattr(before, name)
+            row[name] = {
+                "dense": was,
+                "exported": real,
+                "calibrated": round(guess[name] + was - base[name]),
+                "uncalibrated": round(guess[name]),
+            }
+        rows.append(row)
+        print(line(row), flush=True)
+    return rows
+
+
+def error(row: dict[str, Any], name: str, how: str = "calibrated") -> float:
+    """Of a prediction, relative to what was exported."""
+    return row[name][how] / row[name]["exported"] - 1
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table."""
+    cells = [
+        f"{row[name]['exported']:>8,} {row[name]['calibrated']:>8,} "
+        f"{error(row, name):>+6.1%} ({error(row, name, 'uncalibrated'):>+6.1%})"
+        for name in ("flash", "ram")
+    ]
+    return f"{row['model']:16} {'  '.join(cells)}"
+
+
+def main() -> int:
+    print(
+        f"{'':16} {'flash: file, predicted (uncalibrated)':36}  ram: arena, predicted"
+    )
+    rows = run()
+    worst = {n: max(abs(error(row, n)) for row in rows) for n in ("flash", "ram")}
+    print(f"largest error: flash {worst['flash']:.1%}, ram {worst['ram']:.1%}")
+    RESULTS.write_text(json.dumps({"seed": SEED, "models": rows}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
