@@ -24,35 +24,34 @@ class Flash(Decided):
     """Bytes of the .tflite file that the stripped model converts to.
 
         flash = sum over weights of (bytes x entries + 12 x scales)
-                + sum over operators of overhead + offset
+                + scale x sum over operators of overhead
 
     A weight is a kernel at its bit width, an int32 bias (the one that a
     BatchNormalization folds into as well), or a vector of a normalization that
     cannot be folded. It has one scale (float32) and zero point (int64), or one
-    per channel. The overhead is that of TFLite's tables, by the kind of the
-    operator; `offset` corrects it where the dense model has been converted.
+    per channel. The overhead is that of TFLite's tables and names, by the
+    kind of the operator; `scale` corrects it where the dense model has been
+    converted: names of layers are longer in one model than in another.
 
     Args:
-        expectation: the same without `offset`, in the gates' values.
+        expectation: the same in the gates' values, with no branch closed.
         program: what the model lowers to.
-        offset: what one conversion of the dense model came out larger.
+        scale: of the overhead, 1 where no model has been converted.
     """
 
     name = "flash"
 
-    def __init__(
-        self, expectation: Cost, program: Program, offset: float = 0.0
-    ) -> None:
+    def __init__(self, expectation: Cost, program: Program, scale: float = 1.0) -> None:
         super().__init__(program)
         self.expectation = expectation
-        self.offset = float(offset)
+        self.scale = float(scale)
 
     def expected(self, values: list[Any]) -> Any:
         """The expected bytes on tensors, differentiable, float32."""
-        return self.expectation.expected(values) + self.offset
+        return self.expectation.expected(values)
 
     def between(self, values: list[np.ndarray]) -> float:
-        return self.expectation.count(values) + self.offset
+        return self.expectation.count(values)
 
     def decided(self, program: Program, sums: list[float]) -> float:
         weights = {w.key: w for op in program.ops for w in op.weights}
@@ -60,15 +59,17 @@ class Flash(Decided):
             w.bytes * w.size.of(sums) + FILE_SCALE * w.scales.of(sums)
             for w in weights.values()
         )
-        return total + sum(map(_overhead, program.ops)) + _ends(program) + self.offset
+        return total + self.scale * overhead(program)
 
     @staticmethod
-    def parts(program: Program) -> Iterator[tuple[float, tuple[Term, ...], Alive]]:
+    def parts(
+        program: Program, scale: float
+    ) -> Iterator[tuple[float, tuple[Term, ...], Alive]]:
         """Factor, terms, and the gates that they live with, for the expectation."""
-        yield _ends(program), (Term(1.0),), ()
+        yield scale * _ends(program), (Term(1.0),), ()
         around: dict[str, list[Op]] = {}
         for op in program.ops:
-            yield _overhead(op), (Term(1.0),), op.alive
+            yield scale * _overhead(op), (Term(1.0),), op.alive
             for weight in op.weights:
                 around.setdefault(weight.key, []).append(op)
         for op in program.ops:
@@ -88,7 +89,7 @@ class Flash(Decided):
             "kind": self.name,
             "expectation": self.expectation.get_config(),
             "program": self.program.get_config(),
-            "offset": self.offset,
+            "scale": self.scale,
         }
 
     @classmethod
@@ -96,8 +97,13 @@ class Flash(Decided):
         return cls(
             Cost.from_config(config["expectation"]),
             Program.from_config(config["program"]),
-            config["offset"],
+            config["scale"],
         )
+
+
+def overhead(program: Program) -> float:
+    """Bytes of a compiled program's file that are no weights."""
+    return _ends(program) + sum(map(_overhead, program.ops))
 
 
 def _overhead(op: Op) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_diffmask.costs.cost import Cost
-from keras_diffmask.costs.flash import Flash
+from keras_diffmask.costs.flash import Flash, overhead
 from keras_diffmask.costs.gating import Gating
 from keras_diffmask.costs.measured import Measured
 from keras_diffmask.costs.ram import Ram
@@ -80,8 +80,8 @@ def device_cost(
         name: one of `ON_DEVICE`.
         gating: the graph and its gates; `Gating.without_gates` counts a model
             that has none, such as a stripped one.
-        measured: what was found for the dense model; the difference to it is
-            added to every count.
+        measured: what was found for the dense model; the overhead of `flash`
+            is scaled to it, and the difference of `ram` added to every count.
         **format: `weight_bits` (int, 8) and `per_channel_dense` (bool, False).
     """
     program = lower(
@@ -91,15 +91,17 @@ def device_cost(
         shifts=not gating.closes_at_the_end,
         **format,
     )
-    cost: Flash | Ram
-    if name == "ram":
-        cost = Ram(program, gating.sizes)
-    else:
-        cost = Flash(_expected_bytes(program, gating), program)
     found = getattr(measured, name, None)
+    if name == "ram":
+        ram = Ram(program, gating.sizes)
+        if found is not None:
+            ram.offset = float(found) - ram.dense(gating.sizes)
+        return ram
+    scale = 1.0
     if found is not None:
-        cost.offset = float(found) - cost.dense(gating.sizes)
-    return cost
+        guess = Flash(_expected_bytes(program, gating, scale), program)
+        scale += (found - guess.dense(gating.sizes)) / overhead(compiled(program))
+    return Flash(_expected_bytes(program, gating, scale), program, scale)
 
 
 def from_config(config: dict[str, Any]) -> AnyCost:
@@ -108,10 +110,10 @@ def from_config(config: dict[str, Any]) -> AnyCost:
     return kinds.get(config.get("kind", ""), Cost).from_config(config)
 
 
-def _expected_bytes(program: Program, gating: Gating) -> Cost:
+def _expected_bytes(program: Program, gating: Gating, scale: float) -> Cost:
     """The bytes of the file with no branch closed, as a sum of products."""
     parts: list[tuple[float, Term, list[frozenset[int]]]] = []
-    for factor, terms, around in Flash.parts(compiled(program)):
+    for factor, terms, around in Flash.parts(compiled(program), scale):
         parts += [(factor, term, [frozenset(s) for s in around]) for term in terms]
     return _sum_of_products("flash", gating, parts)
 

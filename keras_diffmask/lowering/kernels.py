@@ -82,10 +82,17 @@ def _convolve(
     bias = build.bias(step, ids, each)
     if out is None:
         out = build.output(step, lifted=len(step.call.outputs[0].shape) == 3)
-    more = {"weights": (*weights, bias)} if has_bias else {"weights": weights}
-    spare = None if has_bias else bias
-    channels = build.measure(each)
-    return build.emit(step, kind, source, out, spare=spare, channels=channels, **more)
+    return build.emit(
+        step,
+        kind,
+        source,
+        out,
+        weights=(*weights, bias) if has_bias else weights,
+        spare=None if has_bias else bias,
+        channels=build.measure(each),
+        # Names of 1-D layers also hold those of the reshapes around them.
+        letters=50 * build.tensors[out].lifted,
+    )
 
 
 def _causal(build: Builder, step: Step) -> int:

@@ -106,11 +106,19 @@ def test_out_of_reach(name: str) -> None:
 def test_measured_dense_model_moves_every_count() -> None:
     found = {name: round(_dense(name)) + 700 for name in ("flash", "ram")}
     budget = kd.Budget(flash=0.9, ram=0.9, measured=Measured(**found))
-    controller = controller_of(kd.mask_model(_model(), budget=budget))
+    masked = kd.mask_model(_model(), budget=budget)
+    controller = controller_of(masked)
     assert controller is not None
     for limit, entry in zip(controller.as_limits(), controller.limits, strict=True):
         assert entry["dense"] == pytest.approx(found[limit.cost.name])
-        assert limit.cost.offset == pytest.approx(700, abs=1)
+    flash, ram = (limit.cost for limit in controller.as_limits())
+    assert ram.offset == pytest.approx(700, abs=1)
+    assert flash.scale > 1.1
+    # What is scaled is what stays: of the kernels nothing is counted twice.
+    half = [np.arange(gate.units) % 2 for gate in kd.gates(masked)]
+    plain = controller_of(kd.mask_model(_model(), budget=kd.Budget(flash=0.9)))
+    before = plain.as_limits()[0].cost.count(half)
+    assert flash.count(half) == pytest.approx(before + 700, abs=1)
 
 
 def test_saved_with_its_budget(tmp_path: Any) -> None:
