@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_diffmask import export
 from keras_diffmask.costs import Gating, Measured, device_cost
+from keras_diffmask.errors import ConversionError
 from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.graph import trace
 from tests.costs.drawn import KINDS, draw
@@ -43,12 +44,25 @@ def _counted(slim: keras.Model, dense: keras.Model, found: Measured) -> dict[str
     return rows
 
 
+def _drawn(index: int, seed: int) -> tuple[str, Any, Any, Measured, Measured]:
+    """A model that LiteRT takes, which the arena of the exporter's check asks for.
+
+    With random statistics an ADD's scales may be too far apart for XNNPACK.
+    """
+    for attempt in range(5):
+        kind, dense, slim = draw(index, seed + 100 * attempt)
+        try:
+            return kind, dense, slim, _converted(dense), _converted(slim)
+        except ConversionError as error:
+            print(f"{kind}: drawn again, since {error.received[:90]}", flush=True)
+    raise RuntimeError(f"no {kind} that converts in five draws")
+
+
 def run(seed: int = SEED) -> list[dict[str, Any]]:
     """One row per model."""
     rows = []
     for index in range(len(KINDS)):
-        kind, dense, slim = draw(index, seed)
-        before, after = _converted(dense), _converted(slim)
+        kind, dense, slim, before, after = _drawn(index, seed)
         counted = _counted(slim, dense, before)
         row: dict[str, Any] = {"model": kind, "operators": len(trace(slim).steps)}
         for name in ("flash", "ram"):
