@@ -83,6 +83,12 @@ class Budget:
                 "an empty Budget()",
                 "Write for example Budget(macs=0.3).",
             )
+        if not isinstance(self.margin, Real) or not 0 <= self.margin < float("inf"):
+            raise InvalidArgumentError(
+                "margin to be a number of at least 0",
+                f"margin={self.margin!r}",
+                "Leave it out for 0.2, or pass 0 for none.",
+            )
         for name, value in given.items():
             self._check(name, value)
         for name in ("search", "ramp"):
@@ -92,12 +98,6 @@ class Budget:
                     f"{name}={getattr(self, name)!r}",
                     "Leave it out for the default.",
                 )
-        if not isinstance(self.margin, Real) or not 0 <= self.margin < float("inf"):
-            raise InvalidArgumentError(
-                "margin to be a number of at least 0",
-                f"margin={self.margin!r}",
-                "Leave it out for 0.2, or pass 0 for none.",
-            )
 
     def _check(self, name: str, value: object) -> None:
         if isinstance(value, str) and name in UNITS:
@@ -106,7 +106,7 @@ class Budget:
             raise _bad(name, value)
         elif not is_number(value):
             raise _bad(name, value)
-        if name == "ram" and self._bytes("ram") not in (None, 0.0):
+        if name == "ram" and self._bytes("ram"):
             self._off_margin()
 
     def _bytes(self, name: str) -> float | None:

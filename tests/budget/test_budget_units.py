@@ -48,7 +48,7 @@ def test_amounts_that_say_nothing(arguments: dict[str, Any], sentence: str) -> N
 @pytest.mark.parametrize("margin", [-0.1, float("inf"), "none"])
 def test_margin_out_of_range(margin: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="margin to be a number of at least"):
-        kd.Budget(ram=0.5, margin=margin)
+        kd.Budget(ram="64 KiB", margin=margin)
 
 
 @pytest.mark.parametrize("size", [16_384, 40_000, 65_536, 1_000_000])
