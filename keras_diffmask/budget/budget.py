@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from numbers import Real
 
-from keras_diffmask.costs import NAMES
+from keras_diffmask.budget.units import UNITS, amount, is_number
+from keras_diffmask.costs import NAMES, Measured
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
+
+# What a board's kernels may need beyond those of the computer, measured for
+# Cortex-M4 to M55 with CMSIS-NN: up to 16 %, and 3.3 kB where that is less.
+_LEAST_MARGIN = 8192
 
 
 @dataclass(frozen=True)
@@ -12,28 +17,47 @@ class Budget:
     """What the stripped model may cost, instead of a penalty to tune.
 
     A number up to 1.0 is a fraction of the dense model's cost, a whole number
-    above 1 is the cost itself. Several may be given; all of them hold. There
-    is nothing else to set: inside `fit` the gates search for the first
-    `search` of the steps, under a target that falls from the dense cost to
-    the budget; then they are decided such that the integer cost meets every
-    budget, and the rest of the steps trains the decided network.
+    above 1 is the cost itself, and `flash` and `ram` may be written with a
+    unit. Several may be given; all of them hold. There is nothing else that
+    has to be set: inside `fit` the gates search for the first `search` of the
+    steps, under a target that falls from the dense cost to the budget; then
+    they are decided such that the integer cost meets every budget, and the
+    rest of the steps trains the decided network.
+
+    `flash` and `ram` are those of the int8 .tflite file and of its arena in
+    TFLM's own interpreter on a computer (`costs.Flash`, `costs.Ram`). Kernels
+    made for a board and its pointers of 4 bytes take more, or less: of a `ram`
+    in bytes a margin is taken off first, so that an arena r on the computer is
+    one of at most r + max(8 KiB, margin x r) on the board:
+
+        r <= min(ram - 8 KiB, ram / (1 + margin))
 
     Args:
         macs: multiply-accumulates per example, in (0, 1] or a whole number.
         parameters: entries of all weights, in (0, 1] or a whole number.
+        flash: bytes of the int8 .tflite file: in (0, 1], a whole number, or
+            text such as `"256 KiB"`.
+        ram: bytes of TFLM's arena for one example, written likewise.
         search: float in (0, 1), the share of the steps spent searching.
         ramp: float in (0, 1], the share of the search over which the target
             falls.
+        margin: float >= 0, the share of the arena that is kept free for a
+            board, and at least 8 KiB; 0 for nothing at all, where `ram` is the
+            arena on the computer. It does not concern a `ram` in (0, 1].
+        measured: what `export.measure_dense` found for the dense model, which
+            `flash` and `ram` then agree with; without it, TensorFlow's usual.
 
     Raises:
         BudgetError: no cost was named, or one is not positive.
-        InvalidArgumentError: `search` or `ramp` is outside its range.
+        InvalidArgumentError: `search`, `ramp` or `margin` is outside its range.
 
     Example:
 
     >>> import keras_diffmask as kd
     >>> kd.Budget(macs=0.3).limits({"macs": 1000.0})
     {'macs': 300.0}
+    >>> kd.Budget(ram="64 KiB").limits({"ram": 90000.0})
+    {'ram': 54613.333333333336}
 
     Reference:
         The controller follows Wang, Wohlwend and Lei, arXiv:1910.04732
@@ -43,8 +67,12 @@ class Budget:
 
     macs: float | None = None
     parameters: float | None = None
+    flash: float | str | None = None
+    ram: float | str | None = None
     search: float = 0.5
     ramp: float = 0.7
+    margin: float = 0.2
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in NAMES}
@@ -55,12 +83,14 @@ class Budget:
                 "an empty Budget()",
                 "Write for example Budget(macs=0.3).",
             )
+        if not isinstance(self.margin, Real) or not 0 <= self.margin < float("inf"):
+            raise InvalidArgumentError(
+                "margin to be a number of at least 0",
+                f"margin={self.margin!r}",
+                "Leave it out for 0.2, or pass 0 for none.",
+            )
         for name, value in given.items():
-            if isinstance(value, bool) or not isinstance(value, Real):
-                raise _bad(name, value)
-            number = float(value)
-            if not 0 < number < float("inf") or (number > 1 and number % 1):
-                raise _bad(name, value)
+            self._check(name, value)
         for name in ("search", "ramp"):
             if not 0 < getattr(self, name) <= 1:
                 raise InvalidArgumentError(
@@ -68,6 +98,37 @@ class Budget:
                     f"{name}={getattr(self, name)!r}",
                     "Leave it out for the default.",
                 )
+
+    def _check(self, name: str, value: object) -> None:
+        if isinstance(value, str) and name in UNITS:
+            amount(name, value)
+        elif isinstance(value, bool) or not isinstance(value, Real):
+            raise _bad(name, value)
+        elif not is_number(value):
+            raise _bad(name, value)
+        if name == "ram" and self._bytes("ram"):
+            self._off_margin()
+
+    def _bytes(self, name: str) -> float | None:
+        """The cost itself, or None where it is a fraction, or not given."""
+        value = getattr(self, name)
+        if isinstance(value, str):
+            return amount(name, value)
+        return float(value) if value is not None and value > 1 else None
+
+    def _off_margin(self) -> float:
+        """The most that the arena may be on a computer."""
+        total = self._bytes("ram") or 0.0
+        if not self.margin:
+            return total
+        left = min(total - _LEAST_MARGIN, total / (1 + self.margin))
+        if left <= 0:
+            raise BudgetError(
+                "ram of more than the margin of 8 KiB that a board may need",
+                f"ram={self.ram!r}",
+                "Pass margin=0 for an arena on the computer, or raise ram=.",
+            )
+        return left
 
     def limits(self, dense: dict[str, float]) -> dict[str, float]:
         """The absolute limit of each cost that was given.
@@ -77,17 +138,20 @@ class Budget:
         """
         limits = {}
         for name in NAMES:
-            value = getattr(self, name)
-            if value is not None:
-                limits[name] = (
-                    float(value) * dense[name] if value <= 1 else float(value)
-                )
+            value, absolute = getattr(self, name), self._bytes(name)
+            if name == "ram" and absolute is not None:
+                limits[name] = self._off_margin()
+            elif absolute is not None:
+                limits[name] = absolute
+            elif value is not None:
+                limits[name] = float(value) * dense[name]
         return limits
 
 
 def _bad(name: str, value: object) -> BudgetError:
+    units = ', or text such as "64 KiB"' if name in UNITS else ""
     return BudgetError(
-        f"{name} as a fraction in (0, 1] or a whole number above 1",
+        f"{name} as a fraction in (0, 1] or a whole number above 1{units}",
         f"{name}={value!r}",
         f"Write {name}=0.3 for 30 % of the dense model.",
     )

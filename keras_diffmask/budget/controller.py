@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_diffmask.budget.decision import Limit
-from keras_diffmask.costs import Cost
+from keras_diffmask.costs import from_config
 from keras_diffmask.state import add_state
 
 # How fast the multiplier follows the error, in units of the loss per search:
@@ -58,7 +58,7 @@ class BudgetController(keras.layers.Layer):
         self.gate_names = list(gate_names)
         self.search = float(search)
         self.ramp = float(ramp)
-        self.costs = [Cost.from_config(limit["cost"]) for limit in limits]
+        self.costs = [from_config(limit["cost"]) for limit in limits]
 
     def build(self, *shapes: Any) -> None:
         self.step = add_state(self, "step", (), 0.0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_diffmask.costs import Cost
+from keras_diffmask.costs import AnyCost
 from keras_diffmask.errors import BudgetError
 
 
@@ -13,7 +13,7 @@ from keras_diffmask.errors import BudgetError
 class Limit:
     """A cost and the most it may come to."""
 
-    cost: Cost
+    cost: AnyCost
     most: float
 
     def holds(self, keeps: list[np.ndarray]) -> bool:

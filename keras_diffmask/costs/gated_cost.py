@@ -1,14 +1,31 @@
 """From a channel graph and its gates to a cost in the gates' values."""
 
+from collections.abc import Iterable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from keras_diffmask.costs.cost import Cost
+from keras_diffmask.costs.flash import Flash, overhead
+from keras_diffmask.costs.gating import Gating
+from keras_diffmask.costs.measured import Measured
+from keras_diffmask.costs.ram import Ram
 from keras_diffmask.graph import ChannelGraph, Step, Term
+from keras_diffmask.lowering import Program, lower
+from keras_diffmask.lowering.fuse import compiled
 
 #: The costs a `Budget` can name.
-NAMES = ("macs", "parameters")
+NAMES = ("macs", "parameters", "flash", "ram")
+
+#: Those that count what there is in the graph.
+IN_GRAPH = ("macs", "parameters")
+
+#: A cost of any kind.
+AnyCost = Cost | Flash | Ram
+
+#: Those that count what the converter makes of the model.
+ON_DEVICE = ("flash", "ram")
 
 
 def gated_cost(
@@ -17,7 +34,8 @@ def gated_cost(
     gate_of: np.ndarray,
     sizes: list[int],
     branches: dict[int, tuple[frozenset[int], ...]],
-) -> Cost:
+    measured: Measured | None = None,
+) -> AnyCost:
     """Write a cost of the graph in terms of its gates.
 
     Args:
@@ -27,61 +45,112 @@ def gated_cost(
         sizes: units of each gate. They occur together (`graph.group`).
         branches: id of a step -> sets of gates; the step lives while all gates
             of one of the sets do.
+        measured: what was found for the dense model, for `ON_DEVICE`.
 
     Returns:
-        The `Cost`.
+        The `Cost`, `Flash` or `Ram`.
     """
-    terms = graph.macs() if name == "macs" else graph.parameters()
-    gates = len(sizes)
-    per_unit = 1.0 / np.array([*sizes, 1], float)
-
-    def axis(ids: np.ndarray | None) -> tuple[float, ...]:
-        if ids is None:
-            return (*[0.0] * gates, 1.0)
-        # Entries of units without a gate land on the last place, the constant.
-        owners = gate_of[graph.units.root(ids.reshape(-1))]
-        counts = np.bincount(np.where(owners < 0, gates, owners), minlength=gates + 1)
-        return tuple((counts * per_unit).tolist())
-
+    gating = Gating(graph, gate_of, sizes, branches)
+    if name in ON_DEVICE:
+        return device_cost(name, gating, measured)
     everywhere = (frozenset[int](),)
     calls: dict[int, set[frozenset[int]]] = {}
     for step in graph.steps:
         around = branches.get(id(step), everywhere)
         calls.setdefault(id(step.layer), set()).update(around)
 
-    def lives(step: Step) -> list[tuple[int, frozenset[int]]]:
-        """Signs and gates whose P(all alive) sum to P(the term counts)."""
+    def lives(step: Step) -> list[frozenset[int]]:
         if name == "macs":
-            return _any_of(list(branches.get(id(step), everywhere)))
+            return list(branches.get(id(step), everywhere))
         # Weights stay as long as one of their layer's calls does.
-        return _any_of(list(calls[id(step.layer)]))
+        return list(calls[id(step.layer)])
+
+    terms = graph.macs() if name == "macs" else graph.parameters()
+    return _sum_of_products(
+        name, gating, ((1.0, term, lives(step)) for step, term in terms)
+    )
+
+
+def device_cost(
+    name: str, gating: Gating, measured: Measured | None = None, **format: Any
+) -> Flash | Ram:
+    """`flash` or `ram` of the file that the converter writes.
+
+    Args:
+        name: one of `ON_DEVICE`.
+        gating: the graph and its gates; `Gating.without_gates` counts a model
+            that has none, such as a stripped one.
+        measured: what was found for the dense model; the overhead of `flash`
+            is scaled to it, and the difference of `ram` added to every count.
+        **format: `weight_bits` (int, 8) and `per_channel_dense` (bool, False).
+    """
+    program = lower(
+        gating.graph,
+        gating.size,
+        gating.alive,
+        shifts=not gating.closes_at_the_end,
+        **format,
+    )
+    found = getattr(measured, name, None)
+    if name == "ram":
+        ram = Ram(program, gating.sizes)
+        if found is not None:
+            ram.offset = float(found) - ram.dense(gating.sizes)
+        return ram
+    scale = 1.0
+    if found is not None:
+        guess = Flash(_expected_bytes(program, gating, scale), program)
+        scale += (found - guess.dense(gating.sizes)) / overhead(compiled(program))
+    return Flash(_expected_bytes(program, gating, scale), program, scale)
+
+
+def from_config(config: dict[str, Any]) -> AnyCost:
+    """The cost that `get_config` described."""
+    kinds: dict[str, Any] = {"flash": Flash, "ram": Ram}
+    return kinds.get(config.get("kind", ""), Cost).from_config(config)
+
+
+def _expected_bytes(program: Program, gating: Gating, scale: float) -> Cost:
+    """The bytes of the file with no branch closed, as a sum of products."""
+    parts: list[tuple[float, Term, list[frozenset[int]]]] = []
+    for factor, terms, around in Flash.parts(compiled(program), scale):
+        parts += [(factor, term, [frozenset(s) for s in around]) for term in terms]
+    return _sum_of_products("flash", gating, parts)
+
+
+def _sum_of_products(
+    name: str,
+    gating: Gating,
+    parts: Iterable[tuple[float, Term, list[frozenset[int]]]],
+) -> Cost:
+    """Sum of factor x term x P(all gates of one of the sets are alive)."""
 
     def inside(around: frozenset[int], term: Term) -> tuple[bool, ...]:
         # What is 0 with the gate anyway is not multiplied by P(it is alive):
         # the two are not independent.
         for ids in term.axes if around else ():
-            around = around - _whole(axis(ids))
-        return tuple(gate in around for gate in range(gates))
+            around = around - _whole(gating.axis(ids))
+        return tuple(gate in around for gate in range(len(gating.sizes)))
 
-    parts = [
-        (sign * float(term.factor), around, term)
-        for step, term in terms
-        for sign, around in lives(step)
+    terms = [
+        (sign * factor * float(term.factor), around, term)
+        for factor, term, sets in parts
+        for sign, around in _any_of(sets)
     ]
     return Cost(
         name=name,
-        factors=tuple(factor for factor, _, _ in parts),
-        rows=tuple(axis(term.rows) for _, _, term in parts),
-        columns=tuple(axis(term.columns) for _, _, term in parts),
-        depths=tuple(axis(term.depth) for _, _, term in parts),
-        branches=tuple(inside(around, term) for _, around, term in parts),
+        factors=tuple(factor for factor, _, _ in terms),
+        rows=tuple(gating.axis(term.rows) for _, _, term in terms),
+        columns=tuple(gating.axis(term.columns) for _, _, term in terms),
+        depths=tuple(gating.axis(term.depth) for _, _, term in terms),
+        branches=tuple(inside(around, term) for _, around, term in terms),
     )
 
 
 def _any_of(branches: list[frozenset[int]]) -> list[tuple[int, frozenset[int]]]:
-    """Inclusion and exclusion: at least one of these branches is alive."""
+    """Signs and gates whose P(all alive) sum to P(one of these branches is)."""
     # Beyond this many, an upper bound: the terms double with each branch.
-    if frozenset() in branches or len(branches) > 6:
+    if frozenset() in branches or not branches or len(branches) > 6:
         return [(1, frozenset())]
     return [
         ((-1) ** (size + 1), frozenset().union(*chosen))

@@ -7,7 +7,13 @@ import numpy as np
 
 from keras_diffmask import rebuild
 from keras_diffmask.budget import Budget, BudgetController, Limit, check_reachable
-from keras_diffmask.costs import NAMES, Cost, WeightPenalty, gated_cost
+from keras_diffmask.costs import (
+    NAMES,
+    ON_DEVICE,
+    WeightPenalty,
+    gated_cost,
+    warn_of_unknown,
+)
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.gate import Gate
 from keras_diffmask.graph import ChannelGraph
@@ -212,14 +218,20 @@ class ChannelMasker:
         name = self.rebuilder.free_name("weight_penalty")
         return [WeightPenalty(cost.get_config(), regularizer, name=name)]
 
-    def _cost(self, name: str) -> Cost:
+    def _cost(self, name: str, measured: Any = None) -> Any:
         placement = self.placement
         parts = placement.gate_of, placement.sizes, placement.branches
-        return gated_cost(name, self.graph, *parts)
+        return gated_cost(name, self.graph, *parts, measured)
 
     def _controller(self, budget: Budget) -> BudgetController:
         placement, sizes = self.placement, self.placement.sizes
-        costs = {name: self._cost(name) for name in NAMES}
+        costs = {
+            name: self._cost(name, budget.measured)
+            for name in NAMES
+            if getattr(budget, name) is not None
+        }
+        for name in ON_DEVICE:
+            warn_of_unknown(costs.get(name), self.graph)
         dense = {name: cost.dense(sizes) for name, cost in costs.items()}
         most = budget.limits(dense)
         check_reachable(

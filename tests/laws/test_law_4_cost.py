@@ -8,7 +8,7 @@ import pytest
 
 import keras_diffmask as kd
 from keras_diffmask import export
-from keras_diffmask.costs import NAMES, Cost, gated_cost
+from keras_diffmask.costs import IN_GRAPH, Cost, gated_cost
 from keras_diffmask.graph import count, trace
 from keras_diffmask.masking.placement import place
 from tests.laws import alive
@@ -18,7 +18,7 @@ from tests.laws.zoo import Entry
 from tests.reference.gradients import autodiff
 
 every_model = pytest.mark.parametrize("entry", CHOSEN, ids=str)
-every_cost = pytest.mark.parametrize("name", NAMES)
+every_cost = pytest.mark.parametrize("name", IN_GRAPH)
 
 
 def _costs(model: keras.Model) -> tuple[dict[str, Cost], list[int]]:
@@ -28,7 +28,7 @@ def _costs(model: keras.Model) -> tuple[dict[str, Cost], list[int]]:
     sizes = placement.sizes
     costs = {
         name: gated_cost(name, graph, placement.gate_of, sizes, placement.branches)
-        for name in NAMES
+        for name in IN_GRAPH
     }
     return costs, sizes
 

@@ -10,7 +10,7 @@ import pytest
 
 import keras_diffmask as kd
 from keras_diffmask import export
-from keras_diffmask.costs import NAMES, Cost, gated_cost
+from keras_diffmask.costs import IN_GRAPH, Cost, gated_cost
 from keras_diffmask.graph import count, trace
 from keras_diffmask.masking.by_branch import place_branches
 from tests.laws import alive
@@ -35,7 +35,7 @@ def _decide(masked: keras.Model, is_open: dict[str, bool]) -> None:
 def _costs(model: keras.Model) -> tuple[dict[str, Cost], list[str]]:
     graph = trace(model)
     p = place_branches(graph)
-    costs = {n: gated_cost(n, graph, p.gate_of, p.sizes, p.branches) for n in NAMES}
+    costs = {n: gated_cost(n, graph, p.gate_of, p.sizes, p.branches) for n in IN_GRAPH}
     return costs, [group.name for group in p.groups]
 
 

@@ -1,0 +1,66 @@
+"""A cost that is counted on the program that a decision leaves."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_diffmask.lowering import Op, Program, compiled
+
+
+class Decided:
+    """Counts at decisions, where every gate value is 0 or 1; a subclass says what.
+
+    Closed branches are left out of the program first, with all that the
+    converter then fuses in another way: the count is that of the stripped
+    model. At values in between, `between` takes the program with no branch
+    closed.
+
+    Args:
+        program: what the dense model lowers to.
+    """
+
+    name: str
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._compiled: dict[tuple[bool, ...], Program] = {}
+
+    def count(self, values: list[np.ndarray]) -> float:
+        """The cost at gate values, in NumPy.
+
+        Args:
+            values: per gate its values in [0, 1], shape `(units,)`.
+        """
+        if not all(np.all((v == 0) | (v == 1)) for v in values):
+            return self.between(values)
+        sums = [*(float(np.sum(v)) for v in values), 1.0]
+        return self.decided(self.left(sums), sums)
+
+    def dense(self, sizes: list[int]) -> float:
+        """The cost with every gate open."""
+        return self.count([np.ones(size) for size in sizes])
+
+    def left(self, sums: list[float]) -> Program:
+        """The program of what a decision leaves; `sums` of each gate, and 1."""
+        key = tuple(n > 0 for n in sums)
+        if key not in self._compiled:
+            self._compiled[key] = compiled(
+                self.program, lambda op: self._lives(op, sums)
+            )
+        return self._compiled[key]
+
+    def between(self, values: list[np.ndarray]) -> float:
+        """The cost at values that are no decision."""
+        raise NotImplementedError
+
+    def decided(self, program: Program, sums: list[float]) -> float:
+        """The cost of a compiled program, given the open units of each gate."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _lives(self, op: Op, sums: list[float]) -> bool:
+        around = not op.alive or any(all(sums[g] for g in s) for s in op.alive)
+        # What has lost all of its channels is no longer there.
+        return around and any(self.program.tensors[t].size.of(sums) for t in op.outputs)

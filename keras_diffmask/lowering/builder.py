@@ -1,0 +1,134 @@
+"""What recipes write their operators with."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from keras_diffmask.graph import ChannelGraph, Step, Term
+from keras_diffmask.lowering.program import Alive, Op, Program, Size, Tensor, Weight
+
+_ONE = Term(1.0)
+
+
+class Builder:
+    """Collects a program, call by call.
+
+    Args:
+        graph: the channel graph of the model.
+        measure: what a product of units is in terms of gates.
+        alive: while which gates a call is there.
+        shifts: whether a branch that closes may leave a constant behind.
+        weight_bits: of each entry of a kernel.
+        per_channel_dense: whether Dense kernels have a scale per unit.
+    """
+
+    def __init__(
+        self,
+        graph: ChannelGraph,
+        measure: Callable[[Term], Size],
+        alive: Callable[[Step], Alive],
+        shifts: bool = True,
+        weight_bits: int = 8,
+        per_channel_dense: bool = False,
+    ) -> None:
+        self.graph = graph
+        self.measure = measure
+        self.alive = alive
+        self.shifts = shifts
+        self.weight_bytes = weight_bits / 8
+        self.per_channel_dense = per_channel_dense
+        self.tensors: list[Tensor] = []
+        self.ops: list[Op] = []
+        self.unknown: list[str] = []
+        self._places: dict[int, int] = {}
+        self._makers = {
+            id(tensor): step for step in graph.steps for tensor in step.call.outputs
+        }
+
+    def program(self) -> Program:
+        """What has been collected."""
+        model = self.graph.model
+        inputs, outputs = (
+            tuple(self._places[id(tensor)] for tensor in tensors)
+            for tensors in (model.inputs, model.outputs)
+        )
+        return Program(
+            tuple(self.tensors), tuple(self.ops), inputs, outputs, tuple(self.unknown)
+        )
+
+    def tensor(self, ids: np.ndarray, shape: Any, each: int = 1, **more: Any) -> int:
+        """A new activation; `shape` with the batch, `each` in bytes."""
+        entries = math.prod(size or 1 for size in shape[1:])
+        vector = ids.reshape(-1)
+        size = self.measure(Term(entries / max(vector.size, 1), vector))
+        self.tensors.append(Tensor(size, each, **more))
+        return len(self.tensors) - 1
+
+    def fixed(self, shape: Any, each: int) -> int:
+        """An activation that nothing is cut from, as the model's inputs."""
+        entries = math.prod(size or 1 for size in shape[1:])
+        self.tensors.append(Tensor(Size(float(entries)), each))
+        return len(self.tensors) - 1
+
+    def place(self, tensor: Any, index: int) -> None:
+        """Say which activation a Keras tensor is."""
+        self._places[id(tensor)] = index
+
+    def inputs(self, step: Step) -> tuple[int, ...]:
+        """The activations that a call takes."""
+        return tuple(self._places[id(tensor)] for tensor in step.call.inputs)
+
+    def output(self, step: Step, which: int = 0, each: int = 1, **more: Any) -> int:
+        """A new activation of the size of one of the call's outputs."""
+        shape = step.call.outputs[which].shape
+        return self.tensor(step.outputs[which], shape, each, **more)
+
+    def like(self, tensor: int, each: int = 1) -> int:
+        """A new activation of the size of another one."""
+        other = self.tensors[tensor]
+        self.tensors.append(Tensor(other.size, each, other.lifted))
+        return len(self.tensors) - 1
+
+    def emit(
+        self, step: Step, kind: str, inputs: Any, outputs: Any, **more: Any
+    ) -> int:
+        """Write an operator; returns its first output."""
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+        alive = self.alive(step)
+        self.ops.append(Op(kind, step.name, inputs, outputs, alive=alive, **more))
+        return outputs[0]
+
+    def leaves_constant(self, tensor: Any) -> bool:
+        """Whether a closed branch that ends here still adds its last bias."""
+        step = self._makers.get(id(tensor))
+        while self.shifts and step is not None and not step.rule.reads:
+            if len(step.call.inputs) != 1 or not step.rule.leak_free(step):
+                return True
+            step = self._makers.get(id(step.call.inputs[0]))
+        has_bias = step is None or bool(getattr(step.layer, "use_bias", True))
+        return self.shifts and has_bias
+
+    def weight(
+        self,
+        step: Step,
+        name: str,
+        entries: Term,
+        scales: Term = _ONE,
+        each: float | None = None,
+    ) -> Weight:
+        """A constant tensor; `each` in bytes, by default those of a kernel."""
+        return Weight(
+            # A call of its own has a bias of its own: its scale is the input's.
+            key=f"{step.name}/{name}",
+            size=self.measure(entries),
+            bytes=self.weight_bytes if each is None else each,
+            scales=self.measure(scales),
+            terms=(entries, scales),
+        )
+
+    def bias(self, step: Step, ids: np.ndarray | None, scales: Term) -> Weight:
+        """An int32 bias, one entry per channel."""
+        return self.weight(step, "bias", Term(1.0, None, ids), scales, 4)

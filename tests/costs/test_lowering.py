@@ -1,0 +1,165 @@
+"""What models become, against files that TensorFlow 2.21 wrote of them."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_diffmask as kd
+from keras_diffmask.costs import Gating, Ram, device_cost
+from keras_diffmask.graph import trace
+from keras_diffmask.lowering import TABLE, compiled
+from tests.laws.zoo import conv, head
+
+
+def _operators(model: keras.Model) -> str:
+    cost = device_cost("ram", Gating.without_gates(trace(model)))
+    return " ".join(op.kind for op in compiled(cost.program).ops)
+
+
+def _chain(shape: tuple[int, ...], *chain: layers.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), *chain])
+
+
+IMAGE = (8, 8, 3)
+
+#: Layers -> the operators of the int8 file that the converter wrote.
+FILES = [
+    ([conv(8), layers.BatchNormalization(), layers.ReLU()], "CONV_2D"),
+    ([conv(8, activation="relu"), layers.BatchNormalization()], "CONV_2D MUL ADD"),
+    ([conv(8, activation="silu")], "CONV_2D LOGISTIC MUL"),
+    ([conv(8), layers.MaxPooling2D(), layers.ReLU()], "CONV_2D MAX_POOL_2D"),
+    ([conv(8, activation="elu")], "CONV_2D DEQUANTIZE ELU QUANTIZE"),
+    ([layers.ZeroPadding2D(1), conv(8, padding="valid")], "CONV_2D"),
+    ([layers.ZeroPadding2D(2), conv(8, padding="valid")], "PAD CONV_2D"),
+    (
+        [layers.ZeroPadding2D(((0, 1), (0, 1))), conv(8, padding="valid", strides=2)],
+        "CONV_2D",
+    ),
+    ([layers.Rescaling(1 / 255), conv(4)], "CONV_2D"),
+    ([layers.Rescaling(1 / 255, -0.5), conv(4)], "MUL ADD CONV_2D"),
+    (
+        [conv(8), layers.GlobalAveragePooling2D(), layers.Flatten(), layers.Dense(3)],
+        "CONV_2D MEAN FULLY_CONNECTED",
+    ),
+    ([layers.Dropout(0.1), layers.SeparableConv2D(8, 3)], "DEPTHWISE_CONV_2D CONV_2D"),
+    ([conv(4, activation="hard_sigmoid")], "CONV_2D MUL"),
+]
+SEQUENCES = [
+    (
+        [
+            layers.Conv1D(8, 3, 2, padding="same"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling1D(),
+            layers.LSTM(6, return_sequences=True, go_backwards=True),
+            layers.LSTM(5),
+            layers.Dense(4, activation="softmax"),
+        ],
+        "RESHAPE CONV_2D MAX_POOL_2D RESHAPE REVERSE_V2 UNIDIRECTIONAL_SEQUENCE_LSTM "
+        "UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE FULLY_CONNECTED SOFTMAX",
+    ),
+    (
+        [layers.Conv1D(6, 3, padding="causal"), layers.GlobalAveragePooling1D()],
+        "PAD RESHAPE CONV_2D RESHAPE MEAN",
+    ),
+    (
+        [layers.LSTM(6), layers.BatchNormalization(), layers.Dense(3)],
+        "UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE FULLY_CONNECTED",
+    ),
+    (
+        [layers.Conv1D(8, 3), layers.Conv1D(8, 3), layers.Flatten(), layers.Dense(2)],
+        "RESHAPE CONV_2D CONV_2D RESHAPE FULLY_CONNECTED",
+    ),
+]
+
+
+@pytest.mark.parametrize(("chain", "operators"), FILES, ids=range(len(FILES)))
+def test_chains_of_images(chain: list[layers.Layer], operators: str) -> None:
+    assert _operators(_chain(IMAGE, *chain)) == operators
+
+
+@pytest.mark.parametrize(("chain", "operators"), SEQUENCES, ids=range(len(SEQUENCES)))
+def test_chains_of_sequences(chain: list[layers.Layer], operators: str) -> None:
+    assert _operators(_chain((20, 3), *chain)) == operators
+
+
+def test_order_of_branches_is_that_of_their_names() -> None:
+    inputs = keras.Input(IMAGE)
+    x = conv(8, name="stem")(inputs)
+    last = conv(4, name="z_short")(x)
+    first = conv(4, name="a_inner")(conv(4, name="b_outer")(x))
+    model = keras.Model(inputs, layers.Concatenate()([last, first]))
+    program = compiled(device_cost("ram", Gating.without_gates(trace(model))).program)
+    names = [op.name for op in program.ops if op.kind == "CONV_2D"]
+    assert names == ["stem", "b_outer", "a_inner", "z_short"]
+
+
+def test_arena_by_hand() -> None:
+    """A residual block: input, trunk and branch meet at the ADD."""
+    inputs = keras.Input(IMAGE)
+    x = conv(8, activation="relu", name="stem")(inputs)
+    y = conv(6, activation="relu", name="inner")(x)
+    x = layers.Add()([x, conv(8, name="outer")(y)])
+    model = keras.Model(inputs, head(x))
+    ram = device_cost("ram", Gating.without_gates(trace(model)))
+    assert isinstance(ram, Ram)
+    # stem, outer and the sum: 3 x 8 x 8 x 8; at `outer`, stem + inner + outer.
+    assert ram.live_bytes([]) == max(3 * 512, 512 + 384 + 512)
+    channels = 8 + 6 + 8
+    # Tensors: input, six outputs, five kernels and biases (4 + 4), one axis.
+    tail = 514 + 2 * 96 + 24 * (1 + 6 + 8 + 1) + 6 * 64 + 8 * channels
+    tail += 3 * 119 + 71 + 70 + 112
+    assert ram.count([]) == 3 * 512 + tail
+
+
+def test_arena_of_an_lstm_by_hand() -> None:
+    model = _chain((20, 5), layers.LSTM(7, return_sequences=True), layers.LSTM(6))
+    ram = device_cost("ram", Gating.without_gates(trace(model)))
+    assert isinstance(ram, Ram)
+    # The second: 20 x 7 and 20 x 6 in int8, and four gates of 6 in int16.
+    assert ram.live_bytes([]) == 144 + 128 + 4 * 16
+
+
+def test_gaps_that_the_planner_leaves() -> None:
+    """TFLM's own interpreter reports a head of 2,048 bytes for this file."""
+    inputs = keras.Input(IMAGE)
+    x = conv(8)(inputs)
+    for _ in range(2):
+        y = layers.ReLU()(layers.BatchNormalization()(x))
+        y = conv(6, use_bias=False)(y)
+        y = layers.ReLU()(layers.BatchNormalization()(y))
+        x = layers.Add()([x, conv(8)(y)])
+    model = keras.Model(inputs, head(layers.ReLU()(layers.BatchNormalization()(x))))
+    ram = device_cost("ram", Gating.without_gates(trace(model)))
+    assert isinstance(ram, Ram)
+    assert (ram.live_bytes([]), ram.head_bytes([])) == (3 * 512, 4 * 512)
+
+
+def test_gradient_is_that_of_the_largest_moment() -> None:
+    inputs = keras.Input((16, 16, 1))
+    x = conv(8, activation="relu", name="large")(inputs)
+    x = layers.MaxPooling2D(8)(x)
+    model = keras.Model(inputs, head(conv(9, activation="relu", name="small")(x)))
+    masked = kd.mask_model(model, budget=kd.Budget(ram=0.8))
+    (limit,) = kd.masking.masked_model.controller_of(masked).as_limits()
+    half = [np.full(8, 0.5), np.full(9, 0.5)]
+    base = limit.cost.count(half)
+    steps = []
+    for gate in range(2):
+        moved = [v.copy() for v in half]
+        moved[gate] += 0.05
+        steps.append(limit.cost.count(moved) - base)
+    # The arena is full at `large`; `small` has its multipliers in the tail.
+    assert steps[0] >= 0.4 * 256
+    assert steps[1] == pytest.approx(9 * 0.05 * 8)
+
+
+def test_unknown_layers_are_named() -> None:
+    model = _chain((6, 4), layers.Dense(7, "relu"), layers.GRU(5), layers.Dense(2))
+    with pytest.warns(UserWarning, match=r"gru.* \(GRU\) becomes on the device.*Comp"):
+        kd.mask_model(model, budget=kd.Budget(flash=1.0))
+
+
+def test_every_row_is_a_layer_of_keras() -> None:
+    assert all(kind.__module__.startswith("keras.") for kind in TABLE)
