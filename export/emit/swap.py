@@ -18,7 +18,7 @@ from keras_diffmask.export.emit.recurrent import (
     iterate_layers,
     recurrences,
 )
-from keras_diffmask.keras_internals import calls, operation_classes
+from keras_diffmask.keras_internals import as_functional, calls, operation_classes
 
 _Flip: Any = operation_classes("Flip")[0]
 
@@ -65,7 +65,7 @@ def _fold_flips(model: Any, unrolled_layers: list[Any]) -> None:
     made_by: dict[int, Any] = {}
     readers: dict[int, list[Any]] = {}
     times_called: dict[int, int] = {}
-    for call in calls(model):
+    for call in calls(as_functional(model)):
         times_called[id(call.operation)] = times_called.get(id(call.operation), 0) + 1
         # The first output is the sequence; what follows are states.
         made_by[id(call.outputs[0])] = call.operation

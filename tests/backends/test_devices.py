@@ -14,6 +14,7 @@ _ROOT = Path(__file__).parents[2]
 _TRAIN = """
 import keras, numpy as np
 import keras_diffmask as kd
+from keras_diffmask.costs import WeightPenalty
 from keras_diffmask.masking.masked_model import controller_of
 
 if keras.backend.backend() == "jax":
@@ -39,14 +40,18 @@ with scope():
     model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
     ramp = kd.regularizers.L0(kd.schedules.Linear(0.0, 1e-3, steps=4))
     budget = kd.Budget(macs=0.5)
-    model = kd.mask_model(model, budget=budget, gate_regularizer=ramp)
+    cooling = kd.estimators.GumbelSigmoid(
+        temperature=kd.schedules.Linear(2.0, 0.5, steps=4)
+    )
+    model = kd.mask_model(model, cooling, budget=budget, gate_regularizer=ramp)
     model.compile(keras.optimizers.AdamW(0.01, weight_decay=10.0), "mse")
 x = np.random.default_rng(0).normal(size=(24, 6)).astype("float32")
 model.fit(x, x[:, :1], batch_size=4, epochs=2, verbose=0)
 
 controller = controller_of(model)
-steps = [gate.step for gate in kd.gates(model) if gate.step is not None]
-assert steps, "nothing is scheduled"
+steps = [gate.step for gate in kd.gates(model)]
+steps += [x.step for x in model.layers if isinstance(x, WeightPenalty)]
+assert len(steps) == 2, "the temperature and the penalty are scheduled"
 for variable in (controller.step, *steps):
     assert [float(v) for v in copies(variable)] == [12.0, 12.0], variable.path
     assert float(keras.ops.convert_to_numpy(variable)) == 12.0

@@ -74,7 +74,7 @@ def _converted(
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     prepared = tensorflow_side.prepare_model(copy, [calibration])
-    content = tensorflow_side.convert(
+    written = tensorflow_side.convert(
         prepared, quantization, [calibration], targets.get(target)
     )
-    return Artifact.from_content(repair_scales(content), model.name, target)
+    return Artifact.from_content(repair_scales(written.content), model.name, target)

@@ -38,7 +38,10 @@ def _layer(kind: str) -> Any:
         inner = layers.MaskedGRU(UNITS, return_sequences=True, **arguments)
         layer = keras.layers.Bidirectional(inner)
     else:
-        kinds = ((layers.MaskedLSTMCell, 3), (layers.MaskedGRUCell, UNITS))
+        last = (
+            layers.MaskedLSTMCell if kind == "stacked LSTMs" else layers.MaskedGRUCell
+        )
+        kinds = ((layers.MaskedLSTMCell, 3), (last, UNITS))
         cells = [cell(units, **arguments) for cell, units in kinds]
         layer = keras.layers.RNN(cells, return_sequences=True)
     layer.build((2, STEPS, 3))
@@ -116,7 +119,7 @@ def _explanations(
     weights = [array(weight).astype(float) for weight in own_weights(layer)]
     s = _open_units(outputs)[0].astype(float)
     sequences = [X.astype(float)]
-    if kind == "stacked":
+    if kind == "stacked LSTMs":
         sequences = [
             masked_lstm(X.astype(float), *weights[:3], z, hidden)
             for z, hidden in itertools.product(_patterns(3), _patterns(3))
@@ -128,7 +131,7 @@ def _explanations(
     return found
 
 
-@pytest.mark.parametrize("kind", ["layer", "cell", "stacked"])
+@pytest.mark.parametrize("kind", ["layer", "cell", "stacked LSTMs"])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_one_pattern_of_all_gates_explains_every_time_step(
     kind: str, compiled: bool
