@@ -34,6 +34,22 @@ _REWRITTEN = ("transformer_block",)
 every_model = pytest.mark.parametrize(
     "entry", [e for e in alive.CHOSEN if e.name not in _ON_AVERAGE], ids=str
 )
+# Not yet: two directions that the strip writes side by side have no row in
+# `lowering/table.py`, and a product with a transposed table counts an operator
+# twice when it is expected. Strict: these fail as long as they stand here.
+_TWO_DIRECTIONS = pytest.mark.xfail(reason="Bidirectional has no row", strict=True)
+_TABLE_PRODUCT = pytest.mark.xfail(reason="x @ table has no row", strict=True)
+
+
+def _all_but(names: tuple[str, ...], mark: Any) -> Any:
+    chosen = [e for e in alive.CHOSEN if e.name not in _ON_AVERAGE]
+    return pytest.mark.parametrize(
+        "entry",
+        [pytest.param(e, marks=[mark] if e.name in names else []) for e in chosen],
+        ids=str,
+    )
+
+
 every_closure = pytest.mark.parametrize(
     ("entry", "places"), [c for c in CLOSURES if c[0].name not in _REWRITTEN], ids=str
 )
@@ -69,7 +85,7 @@ def _decide(masked: keras.Model, seed: int) -> None:
         gate.set_keep(keep)
 
 
-@every_model
+@_all_but(("recurrent_kinds",), _TWO_DIRECTIONS)
 def test_cost_of_a_decision_is_that_of_the_stripped_model(entry: Entry) -> None:
     masked = alive.pair(entry.name)[1]
     _decide(masked, len(entry.name))
@@ -168,7 +184,7 @@ def test_config_and_tensors(entry: Entry) -> None:
         assert got == pytest.approx(cost.count(values), rel=1e-5)
 
 
-@every_model
+@_all_but(("tied_softmax", "untied_softmax"), _TABLE_PRODUCT)
 def test_expected_at_a_decision(entry: Entry) -> None:
     """Flash to the byte; RAM where the planner's gaps stay in proportion."""
     masked = alive.pair(entry.name)[1]
