@@ -121,6 +121,7 @@ def mask_model(
     selection.require(level, source)
     regularizer = regularizers_module.get(gate_regularizer)
     settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
+    _require_budget(budget)
     if level != "channel":
         _refuse_without_channels(level, budget, channel_multiple)
     if level not in _SHARED:
@@ -155,6 +156,15 @@ def _multiple(value: Any) -> int:
             "Pass 8, 16 or 32, or leave it out.",
         )
     return value
+
+
+def _require_budget(budget: Any) -> None:
+    if budget is not None and not isinstance(budget, Budget):
+        raise BudgetError(
+            "budget to be a kd.Budget or None",
+            f"budget={budget!r}",
+            "Say what it is of, for example budget=kd.Budget(macs=0.3).",
+        )
 
 
 def _refuse_without_channels(

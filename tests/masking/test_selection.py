@@ -10,7 +10,7 @@ from keras import layers
 
 import keras_diffmask as kd
 from keras_diffmask import export
-from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from tests.laws import alive
 
 
@@ -142,3 +142,10 @@ def test_bad_words_end_in_one_sentence(case: str) -> None:
         kd.mask_model(model, **words)
     assert "\n" not in str(caught.value)
     alive.assert_untouched(model, before)
+
+
+@pytest.mark.parametrize("budget", [0.3, {"macs": 0.3}])
+def test_a_budget_that_does_not_say_of_what_is_refused(budget: Any) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    with pytest.raises(BudgetError, match=r"a kd.Budget or None; received .*macs=0.3"):
+        kd.mask_model(model, budget=budget)
