@@ -38,15 +38,7 @@ def train(
     x, y = data.x_train, data.y_train
     if recipe.shifts:
         x, y = shifted(x, y)
-    steps = recipe.epochs * -(-len(x) // recipe.batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
-    model.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        # XLA takes longer to compile these small graphs than it saves.
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-    )
+    compile_classifier(model, recipe, len(x))
     model.fit(
         x,
         y,
@@ -54,6 +46,25 @@ def train(
         epochs=recipe.epochs,
         callbacks=[_Epochs(advance)],
         verbose=0,
+    )
+
+
+def compile_classifier(model: keras.Model, recipe: Any, examples: int) -> None:
+    """Compiles a classifier whose outputs are logits, under a cosine to 0.
+
+    Args:
+        model: the network.
+        recipe: its epochs, batch_size, learning_rate and weight_decay.
+        examples: how many there are in an epoch.
+    """
+    steps = recipe.epochs * -(-examples // recipe.batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
+    model.compile(
+        optimizer=keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        # XLA takes longer to compile these small graphs than it saves.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
 
 

@@ -12,7 +12,7 @@ from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.demo.training import accuracy, score
+from keras_diffmask.export.demo.training import accuracy, compile_classifier, score
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.evidence import fitting
 from keras_diffmask.export.evidence.classifiers import Recipe, network
@@ -85,15 +85,7 @@ def _trained(
     model: keras.Model, data: Dataset, recipe: Recipe, seed: int, *rest: Any
 ) -> list[float]:
     examples = len(data.x_train)
-    steps = recipe.epochs * -(-examples // recipe.batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
-    model.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        # XLA takes longer to compile these small graphs than it saves.
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-    )
+    compile_classifier(model, recipe, examples)
     order = fitting.shuffled(examples, recipe.batch_size, seed)
     batches = fitting.Batches(order, data.x_train, data.y_train)
     return fitting.fit(model, batches, recipe.epochs, *rest)

@@ -35,10 +35,11 @@ every_model = pytest.mark.parametrize(
     "entry", [e for e in alive.CHOSEN if e.name not in _ON_AVERAGE], ids=str
 )
 # Not yet: two directions that the strip writes side by side have no row in
-# `lowering/table.py`, and a product with a transposed table counts an operator
-# twice when it is expected. Strict: these fail as long as they stand here.
+# `lowering/table.py`; and in the models that multiply by a table, what is expected
+# at a decision is 144 bytes less than what is counted, for a reason not yet found.
+# Strict: these fail as long as they stand here.
 _TWO_DIRECTIONS = pytest.mark.xfail(reason="Bidirectional has no row", strict=True)
-_TABLE_PRODUCT = pytest.mark.xfail(reason="x @ table has no row", strict=True)
+_TABLE_PRODUCT = pytest.mark.xfail(reason="144 bytes less than counted", strict=True)
 
 
 def _all_but(names: tuple[str, ...], mark: Any) -> Any:
