@@ -85,7 +85,7 @@ def test_reader_keeps_a_unit_that_an_earlier_round_left() -> None:
     slim = export.strip(model)
     assert [slim.get_layer(n).units for n in ("first", "second", "third")] == [1, 1, 3]
     x = rng.normal(size=(5, 4)).astype("float32")
-    np.testing.assert_allclose(slim(x), model(x), atol=1e-6)
+    assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-6
 
 
 def test_broadcast_sum_keeps_its_shape() -> None:
@@ -95,7 +95,8 @@ def test_broadcast_sum_keeps_its_shape() -> None:
     narrow = keras.layers.GlobalAveragePooling2D(keepdims=True)(inputs)
     model = keras.Model(inputs, keras.layers.Add()([wide, narrow]))
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32")
-    np.testing.assert_allclose(export.strip(model)(x), model(x), atol=1e-6)
+    slim = export.strip(model)
+    assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-6
 
 
 def test_last_unit_has_its_reason() -> None:

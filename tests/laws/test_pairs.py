@@ -103,7 +103,7 @@ def test_decision_that_a_fixed_count_cannot_stand_for_is_refused(key: str) -> No
             keep = pairs.a_decision(gate)
             if keep.all():  # all of its few are open: there is no other count
                 continue
-            keep.reshape(-1)[np.flatnonzero(~keep)[0]] = True
+            keep[tuple(np.argwhere(~keep)[0])] = True
             if keep.all():
                 continue
             with pytest.raises(InvalidArgumentError, match="all elements open, or"):
