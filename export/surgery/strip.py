@@ -73,8 +73,8 @@ def plan(model: keras.Model) -> Plan:
 
 
 def _proved(model: keras.Model) -> Proof:
+    stock = bake(model)
     # Its caller's caller, whoever asked for the strip or the plan.
     warn_if_undecided(model, stacklevel=3)
-    stock = bake(model)
     rebuild.require_finite(stock)
     return prove(trace(stock))
