@@ -62,7 +62,7 @@ SPEECH_LSTM = Task(
     "speech-lstm",
     "speech_commands",
     "Speech Commands, 12 classes, 3,852 clips split by speaker",
-    Recipe(30, 32, 3e-3, dropout=0.0, noise=0.0, weight_decay=0.0),
+    Recipe(60, 32, 3e-3, dropout=0.0, noise=0.5, weight_decay=0.0),
 )
 
 
