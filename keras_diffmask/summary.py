@@ -4,12 +4,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_diffmask.graph import ClosedBranch, Proof, prove, trace
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
-from keras_diffmask.masking.masked_model import controller_of, ordered_gates
+from keras_diffmask.masking.budgeted import BudgetRow, standing
 from keras_diffmask.metrics import confidence, diversity
 
 
@@ -33,23 +32,6 @@ class LayerRow:
     @property
     def bytes(self) -> tuple[int, int]:
         return 4 * self.parameters[0], 4 * self.parameters[1]
-
-
-@dataclass(frozen=True)
-class BudgetRow:
-    """One cost that the model's budget names, as fractions of the dense one.
-
-    Attributes:
-        name: the cost.
-        decided: with the inference masks, which is what the strip leaves.
-        expected: on average under the training masks.
-        budget: what `fit` is to reach.
-    """
-
-    name: str
-    decided: float
-    expected: float
-    budget: float
 
 
 @dataclass(frozen=True)
@@ -187,26 +169,8 @@ def _layer_rows(proof: Proof) -> tuple[LayerRow, ...]:
 
 
 def _budget_rows(model: keras.Model) -> tuple[BudgetRow, ...]:
-    controller = controller_of(model)
-    if controller is None:
-        return ()
-    gates = ordered_gates(model, controller)
-    keeps = [gate.keep.astype(float) for gate in gates]
-    expected = [ops.convert_to_numpy(gate.keep_probability()) for gate in gates]
-    return tuple(
-        BudgetRow(
-            name=limit.cost.name,
-            decided=limit.cost.count(keeps) / dense,
-            expected=limit.cost.count(expected) / dense,
-            budget=limit.most / dense,
-        )
-        for limit, dense in (
-            (limit, entry["dense"])
-            for limit, entry in zip(
-                controller.as_limits(), controller.limits, strict=True
-            )
-        )
-    )
+    now = standing(model)
+    return () if now is None else now.rows
 
 
 def _gate_rows(model: keras.Model) -> tuple[GateRow, ...]:
