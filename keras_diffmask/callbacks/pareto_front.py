@@ -98,7 +98,14 @@ class ParetoFront(keras.callbacks.Callback):
             cost: which one; by default the first that a budget names.
             title: the headline.
         """
+        known = self._about.get("costs", [])
         cost = cost or next(iter(next(iter(self.budgets.values())).costs))
+        if cost not in known:
+            raise InvalidArgumentError(
+                f"cost as one of {', '.join(known)}",
+                f"cost={cost!r}",
+                "Pass one of these, after fit.",
+            )
         points = [(row.costs[cost], row.score) for row in self.front()]
         title = title or f"{self.monitor} against {cost}"
         return plots.front_figure({"": points}, path, title, cost, self.monitor)
@@ -107,7 +114,8 @@ class ParetoFront(keras.callbacks.Callback):
         self._about = {
             "monitor": self.monitor,
             "costs": [row.name for row in self._standing().rows],
-            "gates": [[gate.name, gate.units] for gate in gates(self.model)],
+            # Not their names, which Keras numbers anew in every process.
+            "gates": [gate.units for gate in gates(self.model)],
         }
         for budget in self.budgets.values():
             with decided_for(self.model, budget):
