@@ -51,7 +51,7 @@ def front_figure(
             color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
             markersize=7, linewidth=1.2, label=name or None,
         )  # fmt: skip
-        for at, value in zip(costs, scores, strict=True):
+        for at, value in zip(costs, scores, strict=True) if len(curves) == 1 else ():
             axes.annotate(
                 f"{factor * value:.4g}", (100 * at, factor * value),
                 xytext=(0, 7), textcoords="offset points",
