@@ -85,8 +85,8 @@ class ParetoFront(keras.callbacks.Callback):
         self._about: dict[str, Any] = {}
 
     def front(self) -> list[ParetoRow]:
-        """One row per budget that has a network by now, the cheapest first."""
-        return sorted(self._rows.values(), key=lambda row: tuple(row.costs.values()))
+        """One row per budget that has a network by now, the tightest first."""
+        return [self._rows[label] for label in self.budgets if label in self._rows]
 
     def plot(
         self, path: str | os.PathLike[str], cost: str | None = None, title: str = ""
@@ -120,8 +120,12 @@ class ParetoFront(keras.callbacks.Callback):
         for budget in self.budgets.values():
             with decided_for(self.model, budget):
                 pass  # an impossible one is said now
+        self.budgets = dict(sorted(self.budgets.items(), key=self._share))
         known = front_file.read(self.folder, self._about)
         self._rows = {name: row for name, row in known.items() if name in self.budgets}
+
+    def _share(self, item: tuple[str, Budget]) -> tuple[float, ...]:
+        return tuple(shares_of(self.model, item[1]).values())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if epoch < self.start_from_epoch:
