@@ -17,6 +17,7 @@ IS_COMMAND_LINE = _program == "keras-diffmask" or (
 )
 
 if not IS_COMMAND_LINE:
+    from keras_diffmask import callbacks as callbacks
     from keras_diffmask import costs as costs
     from keras_diffmask import errors as errors
     from keras_diffmask import estimators as estimators

@@ -10,12 +10,14 @@ from keras import ops
 
 from keras_diffmask import errors, estimators, regularizers
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.gate_logits import GateLogits
-from keras_diffmask.state import add_state
+from keras_diffmask.gate_decision import GateDecision
+
+# In a file of weights, beside Keras' own entries "0", "1", ...
+_NOISE = "noise"
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
-class Gate(GateLogits):
+class Gate(GateDecision):
     """Owns the logits of one mask and turns them into it.
 
     A masked layer makes its own gate from `estimator=`. Where several layers
@@ -136,8 +138,7 @@ class Gate(GateLogits):
             self._penalty if self.regularizer else None,
             counts_steps=any(one and one.is_scheduled for one in scheduled),
         )
-        self.fixed = add_state(self, "fixed", (), 0.0)
-        self.fixed_keep = add_state(self, "fixed_keep", self.mask_shape, 1.0)
+        self.build_decision()
 
     def call(self, inputs: Any = None, training: bool | None = None) -> tuple[Any, Any]:
         if self.regularizer and self.raw_logits is None and not self.losses:
@@ -178,8 +179,7 @@ class Gate(GateLogits):
         is_open = ops.cast(place, "float32") < wanted
         return ops.where(ops.logical_and(is_open, mask == 0.0), one, mask)
 
-    def score(self) -> Any:
-        """How much each unit wants to stay, in the shape of the mask."""
+    def _live_score(self) -> Any:
         return self._in_shape(self.estimator.score(self.competing_logits()))
 
     def keep_probability(self) -> Any:
@@ -187,11 +187,6 @@ class Gate(GateLogits):
         logits = self.competing_logits()
         soft = self._in_shape(self.estimator.keep_probability(logits, self.steps()))
         return self._unless_fixed(soft, 1.0)
-
-    def _unless_fixed(self, value: Any, one: Any = None) -> Any:
-        one = self._scale() if one is None else one
-        fixed_keep = ops.convert_to_tensor(self.fixed_keep) * one
-        return ops.where(ops.convert_to_tensor(self.fixed) > 0.5, fixed_keep, value)
 
     def _scale(self) -> Any:
         """What multiplies an open unit: 1 for all estimators but one."""
@@ -223,50 +218,20 @@ class Gate(GateLogits):
         penalty: Any = self.regularizer
         return penalty(self)
 
-    # -- decisions by hand -----------------------------------------------------------
+    # -- what a checkpoint holds -----------------------------------------------------
 
-    @property
-    def keep(self) -> np.ndarray:
-        """Boolean array: what inference keeps and the strip leaves."""
-        return ops.convert_to_numpy(self.inference_mask()) != 0.0
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        # Keras leaves the state of a SeedGenerator out: a training that is
+        # resumed would draw the noise of its first steps once more.
+        store[_NOISE] = self.seed_generator.state
 
-    @property
-    def is_fixed(self) -> bool:
-        """Whether `set_keep` decided, rather than the estimator."""
-        return bool(ops.convert_to_numpy(ops.convert_to_tensor(self.fixed)) > 0.5)
-
-    def set_keep(self, keep: Any) -> None:
-        """Fix which units are open in training, inference and strip; None undoes it.
-
-        Args:
-            keep: boolean array of shape `shape` (True stays), or None to give
-                the gate back to its estimator.
-
-        Raises:
-            InvalidArgumentError: wrong shape or type, or nothing would stay
-                where something must, or the estimator cannot stand for it.
-        """
-        if keep is None:
-            self.fixed.assign(0.0)
-            return
-        keep = np.asarray(keep)
-        if keep.shape != self.mask_shape or keep.dtype != np.bool_:
-            raise InvalidArgumentError(
-                f"a boolean array of shape {self.mask_shape} for gate {self.name!r}",
-                f"an array of shape {keep.shape} and dtype {keep.dtype}",
-                "Pass one True or False per unit, or None to unfix the gate.",
-            )
-        if keep.sum() < self.min_keep:
-            raise InvalidArgumentError(
-                f"at least {self.min_keep} open unit in gate {self.name!r}",
-                "a decision that closes all of them",
-                "Keep one: a layer that no skip goes round must not lose its last.",
-            )
-        rows = ops.convert_to_tensor(keep.astype("float32"))
-        with errors.concerning(f"gate {self.name!r}"):
-            self.estimator.check_keep(ops.convert_to_numpy(self._in_rows(rows)) > 0.5)
-        self.fixed_keep.assign(keep.astype("float32"))
-        self.fixed.assign(1.0)
+    def load_own_variables(self, store: Any) -> None:
+        held = {name: store[name] for name in store.keys()}
+        noise = held.pop(_NOISE, None)
+        super().load_own_variables(held)
+        if noise is not None:
+            self.seed_generator.state.assign(noise)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         spec = keras.KerasTensor(self.mask_shape, dtype="float32")

@@ -4,18 +4,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_diffmask import granularity, keras_internals
 from keras_diffmask.graph import ClosedBranch, Proof, prove, trace
 from keras_diffmask.layers.masked import MaskedLayer
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
-from keras_diffmask.masking.masked_model import (
-    controller_of,
-    is_searching,
-    ordered_gates,
-)
+from keras_diffmask.masking.budgeted import BudgetRow, standing
 from keras_diffmask.metrics import confidence, diversity
 
 #: Granularities whose closed elements the strip takes out.
@@ -42,34 +37,6 @@ class LayerRow:
     @property
     def bytes(self) -> tuple[int, int]:
         return 4 * self.parameters[0], 4 * self.parameters[1]
-
-
-@dataclass(frozen=True)
-class BudgetRow:
-    """One cost that the model's budget names, as fractions of the dense one.
-
-    Attributes:
-        name: the cost.
-        decided: with the inference masks, which is what the strip leaves.
-        expected: on average under the training masks.
-        budget: what `fit` is to reach.
-        is_decided: whether the gates were decided for it, by `fit` or `finalize`.
-    """
-
-    name: str
-    decided: float
-    expected: float
-    budget: float
-    is_decided: bool
-
-    def __str__(self) -> str:
-        is_open = (
-            "" if self.is_decided else ", not decided yet: train on, or call finalize"
-        )
-        return (
-            f"{self.name}: decided {self.decided:.1%}, expected while training "
-            f"{self.expected:.1%}, budget {self.budget:.1%}{is_open}"
-        )
 
 
 @dataclass(frozen=True)
@@ -218,28 +185,8 @@ def _layer_rows(proof: Proof) -> tuple[LayerRow, ...]:
 
 
 def _budget_rows(model: keras.Model) -> tuple[BudgetRow, ...]:
-    controller = controller_of(model)
-    if controller is None:
-        return ()
-    gates = ordered_gates(model, controller)
-    keeps = [gate.keep.astype(float) for gate in gates]
-    is_decided = not is_searching(model)
-    expected = [ops.convert_to_numpy(gate.keep_probability()) for gate in gates]
-    return tuple(
-        BudgetRow(
-            name=limit.cost.name,
-            decided=limit.cost.count(keeps) / dense,
-            expected=limit.cost.count(expected) / dense,
-            budget=limit.most / dense,
-            is_decided=is_decided,
-        )
-        for limit, dense in (
-            (limit, entry["dense"])
-            for limit, entry in zip(
-                controller.as_limits(), controller.limits, strict=True
-            )
-        )
-    )
+    now = standing(model)
+    return () if now is None else now.rows
 
 
 def _gate_rows(model: keras.Model) -> tuple[GateRow, ...]:

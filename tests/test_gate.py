@@ -181,7 +181,8 @@ def test_gate_stays_float32_under_every_policy() -> None:
 def test_gate_trains_its_logits_and_nothing_else() -> None:
     gate = _gate()
     assert [v.name for v in gate.trainable_variables] == ["gate_logits"]
-    assert {v.name for v in gate.non_trainable_weights} == {"fixed", "fixed_keep"}
+    frozen = {v.name for v in gate.non_trainable_weights}
+    assert frozen == {"fixed", "fixed_keep", "decided_score"}
 
 
 @every_estimator

@@ -8,7 +8,7 @@ STAGES = ((16, 1), (32, 2), (64, 2))
 
 
 def resnet8(
-    input_shape: tuple[int, int, int] = (32, 32, 3), classes: int = 10
+    input_shape: tuple[int, ...] = (32, 32, 3), classes: int = 10, width: float = 1.0
 ) -> keras.Model:
     """ResNet-8 in the shape of MLPerf Tiny's image classifier.
 
@@ -19,6 +19,8 @@ def resnet8(
     Args:
         input_shape: height, width, channels.
         classes: number of outputs; they are logits.
+        width: share of the channels of every layer, in (0, 1]; rounded down,
+            and at least one of each.
 
     Returns:
         A Functional model of stock layers, not compiled.
@@ -27,10 +29,11 @@ def resnet8(
         >>> resnet8().count_params()
         78666
     """
+    stages = [(max(1, int(width * filters)), stride) for filters, stride in STAGES]
     inputs = keras.Input(input_shape)
-    x = _conv_bn(inputs, STAGES[0][0], 3, 1)
+    x = _conv_bn(inputs, stages[0][0], 3, 1)
     x = keras.layers.ReLU()(x)
-    for filters, stride in STAGES:
+    for filters, stride in stages:
         y = _conv_bn(x, filters, 3, stride)
         y = keras.layers.ReLU()(y)
         y = _conv_bn(y, filters, 3, 1)

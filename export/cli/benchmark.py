@@ -19,10 +19,13 @@ EXAMPLE = (
     "  keras-diffmask benchmark --training-step resnet8\n"
     "  keras-diffmask benchmark --training-step estimators --estimators top_k\n"
     "  keras-diffmask benchmark --training-step recurrent\n"
+    "  keras-diffmask benchmark --training-step budget\n"
     "  keras-diffmask benchmark --surgery"
 )
-# name -> the most that masks may cost, masked over plain.
-LIMITS = {"resnet8": 1.05, "lstm": 1.10}
+# name -> the most that masks may cost, masked over plain, or that the controller
+# of a budget and its costs may, over the same masks without.
+LIMITS = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
+PAIRS = {"budget": ("with a budget", "without")}
 ESTIMATORS, RECURRENT = "estimators", "recurrent"
 ROUNDS = {"inference": 40, "training": 150, "tables": 100, "surgery": 3}
 LAYERS = (16, 32, 64, 128, 256, 512)
@@ -34,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--training-step", choices=(*LIMITS, ESTIMATORS, RECURRENT),
         help="time a training step of this network, masked over plain, instead; "
+        "budget: of resnet8 with a budget of macs, flash and ram, over the same masks "
+        "without; "
         "estimators: of several networks under every estimator; recurrent: of masked "
         "recurrent layers, each over the Keras layer",
     )  # fmt: skip
@@ -144,11 +149,12 @@ def _training_step(arguments: argparse.Namespace, console: Console) -> None:
     facts = {**dataclasses.asdict(result), "network": name, "limit": LIMITS[name]}
     if arguments.output is not None:
         _write_json(arguments.output, facts)
+    changed, base = PAIRS.get(name, ("masked", "plain"))
     console.result(
         facts,
         lambda: (
-            f"{name}, batch {result.batch}, {result.backend}: masked "
-            f"{result.masked_ms:.1f} ms, plain {result.plain_ms:.1f} ms, ratio "
+            f"{name}, batch {result.batch}, {result.backend}: {changed} "
+            f"{result.masked_ms:.1f} ms, {base} {result.plain_ms:.1f} ms, ratio "
             f"{result.ratio} (limit {LIMITS[name]:.2f})"
         ),
     )
@@ -188,8 +194,13 @@ def _step_ratio(name: str, batch: int, rounds: int, advance: Any) -> Any:
     from keras_diffmask.export.benchmarking.training_step import training_step_ratio
     from keras_diffmask.masking import mask_model
 
-    plain = networks.resnet8() if name == "resnet8" else networks.two_lstm()
-    masked = mask_model(plain, budget=Budget(macs=0.3))
+    plain = networks.two_lstm() if name == "lstm" else networks.resnet8()
+    budget = Budget(macs=0.3)
+    if name == "budget":
+        budget = Budget(macs=0.3, flash=0.5, ram=0.8)
+    masked = mask_model(plain, budget=budget)
+    if name == "budget":
+        plain = mask_model(plain)
     for model in (plain, masked):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile("adam", loss)

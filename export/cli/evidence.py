@@ -15,6 +15,7 @@ HELP = (
 )
 EXAMPLE = (
     "keras-diffmask evidence har --data-dir data/uci_har\n"
+    "  keras-diffmask evidence budgets --data-dir data/cifar10\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
     "  keras-diffmask evidence speech-lstm --data-dir data --seeds 1 --quick"
 )
@@ -22,6 +23,8 @@ EXAMPLE = (
 NAMES = {
     "har": "two LSTM layers on smartphone motion, dense and pruned, int8",
     "speech-lstm": "the same on spoken words",
+    "budgets": "ResNet-8 on images at 50, 30 and 15 % of its MACs, beside a uniformly "
+    "narrowed network and L1-norm filter pruning",
     "ptb": "an LSTM language model on Penn Treebank, input and hidden neurons",
 }
 SIZES = ("small", "medium", "large")
@@ -75,6 +78,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def _module(name: str) -> types.ModuleType:
+    if name == "budgets":
+        from keras_diffmask.export.evidence import budget_run
+
+        return budget_run
     if name == "ptb":
         from keras_diffmask.export.evidence import language_run
 

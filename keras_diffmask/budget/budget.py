@@ -75,8 +75,7 @@ class Budget:
     measured: Measured | None = None
 
     def __post_init__(self) -> None:
-        given = {name: getattr(self, name) for name in NAMES}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = self.costs
         if not given:
             raise BudgetError(
                 f"at least one of {', '.join(NAMES)}",
@@ -98,6 +97,12 @@ class Budget:
                     f"{name}={getattr(self, name)!r}",
                     "Leave it out for the default.",
                 )
+
+    @property
+    def costs(self) -> dict[str, float | str]:
+        """The costs that were given, as they were."""
+        given = {name: getattr(self, name) for name in NAMES}
+        return {name: value for name, value in given.items() if value is not None}
 
     def _check(self, name: str, value: object) -> None:
         if isinstance(value, str) and name in UNITS:

@@ -5,8 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_diffmask.budget.budget import Budget
 from keras_diffmask.budget.decision import Limit
 from keras_diffmask.costs import from_config
+from keras_diffmask.errors import BudgetError
 from keras_diffmask.state import add_state
 
 # How fast the multiplier follows the error, in units of the loss per search:
@@ -103,11 +105,48 @@ class BudgetController(keras.layers.Layer):
         """The limits as fractions of the dense costs."""
         return [limit["most"] / limit["dense"] for limit in self.limits]
 
-    def as_limits(self) -> list[Limit]:
-        """The limits for the final, integer decision."""
+    def targets(self) -> list[float]:
+        """The targets at this step, as fractions of the dense costs."""
+        step, steps = (
+            float(ops.convert_to_numpy(one)) for one in (self.step, self.search_steps)
+        )
+        progress = min(step / (self.ramp * steps), 1.0)
+        return [1.0 - progress * (1.0 - budget) for budget in self.budgets]
+
+    def as_limits(self, entries: list[dict[str, Any]] | None = None) -> list[Limit]:
+        """The limits for the final, integer decision.
+
+        Args:
+            entries: what to take in the place of the controller's own `limits`.
+        """
         return [
-            Limit(cost, limit["most"])
-            for cost, limit in zip(self.costs, self.limits, strict=True)
+            Limit(cost, float(entry["most"]))
+            for cost, entry in zip(self.costs, entries or self.limits, strict=True)
+        ]
+
+    def limits_of(self, budget: Budget) -> list[dict[str, Any]]:
+        """The `limits` of another budget; costs that it does not name are free.
+
+        Raises:
+            BudgetError: it names a cost that this controller does not count.
+        """
+        dense = {
+            cost.name: float(entry["dense"])
+            for cost, entry in zip(self.costs, self.limits, strict=True)
+        }
+        for name in budget.costs:
+            if name not in dense:
+                raise BudgetError(
+                    "a budget of costs that the model was masked with, "
+                    f"{' and '.join(dense)}",
+                    f"one of {name}",
+                    f"Mask with {name}=1.0 in the Budget: that limits nothing and "
+                    "keeps the cost at hand.",
+                )
+        most = budget.limits(dense)
+        return [
+            {**entry, "most": min(most.get(name, dense[name]), dense[name])}
+            for (name, entry) in zip(dense, self.limits, strict=True)
         ]
 
     def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:

@@ -4,10 +4,14 @@ import keras
 
 from keras_diffmask import keras_internals
 from keras_diffmask.gate import Gate
+from keras_diffmask.masking.budgeted import Standing as Standing
+from keras_diffmask.masking.budgeted import decided_for as decided_for
+from keras_diffmask.masking.budgeted import finalize as finalize
+from keras_diffmask.masking.budgeted import shares_of as shares_of
+from keras_diffmask.masking.budgeted import standing as standing
 from keras_diffmask.masking.mask_model import mask_model as mask_model
 from keras_diffmask.masking.masked_class import masked_class as masked_class
 from keras_diffmask.masking.masked_model import MaskedModel as MaskedModel
-from keras_diffmask.masking.masked_model import finalize as finalize
 from keras_diffmask.masking.weight_decay import protect_gates as protect_gates
 
 

@@ -4,7 +4,7 @@ import warnings
 
 import keras
 
-from keras_diffmask.masking.masked_model import is_searching
+from keras_diffmask.masking.budgeted import is_searching
 
 
 def warn_if_undecided(model: keras.Model, stacklevel: int) -> None:

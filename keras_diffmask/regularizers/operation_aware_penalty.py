@@ -71,7 +71,7 @@ class OperationAwarePenalty(GateRegularizer):
         reach = beta + self.deviations * size
         if self.floor is not None:
             reach = ops.maximum(reach, self.floor)
-        return ops.sum(reach) * (1.0 - ops.convert_to_tensor(gate.fixed))
+        return ops.sum(reach) * ops.where(gate.is_decided(), 0.0, 1.0)
 
     def get_config(self) -> dict[str, Any]:
         more = {"deviations": self.deviations, "floor": self.floor}

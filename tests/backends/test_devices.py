@@ -15,7 +15,7 @@ _TRAIN = """
 import keras, numpy as np
 import keras_diffmask as kd
 from keras_diffmask.costs import WeightPenalty
-from keras_diffmask.masking.masked_model import controller_of
+from keras_diffmask.masking.budgeted import controller_of
 
 if keras.backend.backend() == "jax":
     devices = keras.distribution.list_devices()

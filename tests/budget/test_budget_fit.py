@@ -1,7 +1,6 @@
 """Plain `fit` meets the budget, whatever it is fed and however it ends."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,38 +9,14 @@ import pytest
 
 import keras_diffmask as kd
 from keras_diffmask import export
-from keras_diffmask.masking.masked_model import controller_of, is_searching
-
-EXAMPLES, BATCH = 64, 16
+from keras_diffmask.masking.budgeted import controller_of, is_searching
+from tests.budget.networks import BATCH, EXAMPLES, data, masked
 
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     keras.utils.set_random_seed(3)
     keras.utils.clear_session(free_memory=False)
-
-
-def data() -> tuple[np.ndarray, np.ndarray]:
-    """Two classes that a line tells apart."""
-    x = np.random.default_rng(0).normal(size=(EXAMPLES, 6)).astype("float32")
-    return x, (x[:, 0] + x[:, 1] > 0).astype("int32")
-
-
-def masked(
-    budget: kd.Budget | None, compiled: bool = False, **more: Any
-) -> kd.MaskedModel:
-    """A residual net; where tracing is slow, compiled only if it is asked for."""
-    inputs = keras.Input((6,))
-    x = keras.layers.Dense(8, activation="relu")(inputs)
-    y = keras.layers.Dense(6, activation="relu")(x)
-    x = keras.layers.Add()([x, keras.layers.Dense(8)(y)])
-    x = keras.layers.Dense(8, activation="relu")(x)
-    model = keras.Model(inputs, keras.layers.Dense(2)(x))
-    model = kd.mask_model(model, budget=budget, **more)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    eagerly = keras.backend.backend() == "tensorflow" and not compiled
-    model.compile(keras.optimizers.Adam(0.01), loss, run_eagerly=eagerly)
-    return model
 
 
 def assert_met(model: kd.MaskedModel) -> None:
@@ -180,41 +155,6 @@ def test_custom_loop_finalizes_by_itself() -> None:
     before = export.plan(model).macs
     model.train_on_batch(x, y)
     assert export.plan(model).macs == before
-
-
-def test_resumed_training_continues_its_search(tmp_path: Path) -> None:
-    """As after an interruption: a new process, the same backup directory."""
-    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-    steps = EXAMPLES // BATCH
-
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            if epoch == 2:
-                raise KeyboardInterrupt
-
-    first = masked(kd.Budget(macs=0.4))
-    with pytest.raises(KeyboardInterrupt):
-        first.fit(
-            *data(),
-            batch_size=BATCH,
-            epochs=5,
-            verbose=0,
-            callbacks=[backup, Interrupt()],
-        )
-    resumed = masked(kd.Budget(macs=0.4))
-    seen: list[float] = []
-
-    class Watch(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            seen.append(float(controller_of(self.model).step))
-
-    again = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-    history = resumed.fit(
-        *data(), batch_size=BATCH, epochs=5, verbose=0, callbacks=[again, Watch()]
-    )
-    assert history.epoch == [2, 3, 4]
-    assert seen[0] == 3 * steps
-    assert_met(resumed)
 
 
 def test_gates_fixed_by_hand_are_respected() -> None:

@@ -12,7 +12,7 @@ from keras_diffmask.budget.units import amount
 from keras_diffmask.costs import Gating, Measured, device_cost
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.graph import trace
-from keras_diffmask.masking.masked_model import controller_of
+from keras_diffmask.masking.budgeted import controller_of
 
 
 @pytest.mark.parametrize(

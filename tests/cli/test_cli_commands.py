@@ -134,23 +134,25 @@ def test_benchmark_json(run_json, converted):
     assert report["threads"] == 2
 
 
-@pytest.mark.parametrize("network", ["resnet8", "lstm"])
+@pytest.mark.parametrize("network", ["resnet8", "lstm", "budget"])
 def test_benchmark_of_a_training_step(run_json, monkeypatch, network):
     from keras_diffmask.export.benchmarking import networks
 
     small = {
         "resnet8": lambda: networks_resnet8((8, 8, 3)),
         "lstm": lambda: networks_two_lstm(units=4, steps=5),
+        "budget": lambda: networks.conv_chain(4, width=32),
     }
     networks_resnet8, networks_two_lstm = networks.resnet8, networks.two_lstm
-    monkeypatch.setattr(networks, "resnet8", small["resnet8"])
+    monkeypatch.setattr(networks, "resnet8", small[network])
     monkeypatch.setattr(networks, "two_lstm", small["lstm"])
     report = run_json(
         "benchmark", "--training-step", network, "--rounds", 2, "--batch", 4
     )
     assert report["network"] == network and report["batch"] == 4
     assert report["ratio"]["median"] > 0
-    assert report["limit"] == {"resnet8": 1.05, "lstm": 1.10}[network]
+    limits = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
+    assert report["limit"] == limits[network]
 
 
 def test_benchmark_of_the_surgery(run, run_json, monkeypatch, tmp_path):

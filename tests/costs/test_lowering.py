@@ -142,7 +142,7 @@ def test_gradient_is_that_of_the_largest_moment() -> None:
     x = layers.MaxPooling2D(8)(x)
     model = keras.Model(inputs, head(conv(9, activation="relu", name="small")(x)))
     masked = kd.mask_model(model, budget=kd.Budget(ram=0.8))
-    (limit,) = kd.masking.masked_model.controller_of(masked).as_limits()
+    (limit,) = kd.masking.budgeted.controller_of(masked).as_limits()
     half = [np.full(8, 0.5), np.full(9, 0.5)]
     base = limit.cost.count(half)
     steps = []

@@ -11,7 +11,7 @@ import keras_diffmask as kd
 from keras_diffmask import estimators
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.inline import inlined
-from keras_diffmask.masking.masked_model import controller_of
+from keras_diffmask.masking.budgeted import controller_of
 from tests.laws import alive
 from tests.laws.alive import CHOSEN, MODELS
 from tests.laws.masked_cases import INDEPENDENT_ESTIMATORS, make_estimator
