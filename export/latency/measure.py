@@ -73,7 +73,9 @@ def measure_latency(
     ```
     """
     _check(quantization, device, rounds)
-    content = _converted(model, quantization, calibration)
+    if calibration is None:
+        calibration = random_examples(model)
+    content = converted(model, quantization, calibration)
     graph = trace(model)
     places = place(graph)
     gating = Gating(graph, places.gate_of, places.sizes, places.branches)
@@ -122,17 +124,16 @@ def _above(ns: np.ndarray) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(map(float, row)) for row in rounded)
 
 
-def _converted(model: keras.Model, quantization: str, calibration: Any) -> bytes:
-    if calibration is None:
-        calibration = _random_examples(model)
+def converted(model: keras.Model, quantization: str, calibration: Any) -> bytes:
+    """A file for timing; without the remarks on what it answers."""
     with warnings.catch_warnings():
-        # Of scarce examples and coarse outputs: the file is for timing only.
         warnings.simplefilter("ignore", UserWarning)
         name = quantization if quantization == "int8" else None
         return to_tflite(model, name, calibration=calibration).content
 
 
-def _random_examples(model: keras.Model, examples: int = 8) -> Any:
+def random_examples(model: keras.Model, examples: int = 8) -> Any:
+    """Inputs to convert a model with, where their values do not matter."""
     rng = np.random.default_rng(0)
     arrays = []
     for tensor in model.inputs:

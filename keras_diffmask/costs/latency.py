@@ -14,6 +14,7 @@ from keras_diffmask.costs.latency_sum import LatencySum, Rates, Timed, keys
 from keras_diffmask.costs.latency_table import LatencyTable, entries
 from keras_diffmask.costs.survival import survival
 from keras_diffmask.errors import BudgetError
+from keras_diffmask.graph import ChannelGraph
 from keras_diffmask.lowering import Program, compiled, lower
 
 
@@ -86,11 +87,23 @@ class Latency(Decided):
         return cls(program, gating.sizes, rows, table.call_ns, table.scale, fixed)
 
     def decided(self, program: Program, sums: list[float]) -> float:
-        total = self._sum_of(program)
-        places = np.asarray(sums, np.float64).reshape(-1, 1)
+        return self._counted(self._sum_of(program), sums)
+
+    def _counted(self, times: LatencySum, sums: list[float]) -> float:
+        ns = self.scale * times(np, np.asarray(sums, np.float64).reshape(-1, 1))
         # Whole nanoseconds: sums in another order are the same number.
-        parts = np.rint(self.scale * total(np, places))
-        return float(parts.sum() + round(self.call))
+        return float(np.rint(ns).sum() + round(self.call))
+
+    def of_stripped(self, graph: ChannelGraph) -> float:
+        """The same count on a model that is stripped already.
+
+        Args:
+            graph: of the stripped model, whose layers have kept their names. An
+                operator such as `x[:, 1:]` has not, and takes its kind's rate.
+        """
+        gating = Gating.without_gates(graph)
+        program = compiled(lower(graph, gating.size))
+        return self._counted(self._timed(program, []), [1.0])
 
     def between(self, values: list[np.ndarray]) -> float:
         return float(self._evaluate(np, values))
@@ -121,10 +134,12 @@ class Latency(Decided):
         # By identity: programs are kept by `left`, and `_open` by this object.
         held = self._sums.get(id(program))
         if held is None or held.program is not program:
-            found = {row.key: row for row in self.rows}
-            held = LatencySum(program, found, Rates(self.rows), self.sizes)
-            self._sums[id(program)] = held
+            held = self._sums[id(program)] = self._timed(program, self.sizes)
         return held
+
+    def _timed(self, program: Program, sizes: list[int]) -> LatencySum:
+        found = {row.key: row for row in self.rows}
+        return LatencySum(program, found, Rates(self.rows), sizes)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -102,7 +102,7 @@ BAD = {
     ),
     "benchmark of files and surgery": (
         "benchmark {files}/text.tflite --surgery",
-        "Expected either .tflite files or --training-step or --surgery; received both",
+        "Expected either .tflite files or --training-step or --surgery or --latency; received both",
     ),
     "surgery of odd layers": (
         "benchmark --surgery --layers 16 7",
