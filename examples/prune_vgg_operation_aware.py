@@ -7,6 +7,12 @@ BatchNormalization: where they say that the ReLU behind gives nothing but zeros,
 the channel is closed. Its penalty pushes channels there while the network
 trains, so what is closed is hardly used any more when it is removed.
 
+How much goes is the penalty's to say. Five epochs of Fashion-MNIST, seed 0, accuracy
+on the part that the penalty is chosen on, and channels kept:
+
+    dense 91.43 %, 144; 0.001: 91.28 %, 144; 0.0025: 90.18 %, 132;
+    0.005: 87.32 %, 110; 0.01: 87.57 %, 86
+
 Without a folder it runs on the handwritten digits inside scikit-learn;
 `--quick` takes few examples and epochs: too few steps for a channel to close.
 """
@@ -60,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", help="folder with Fashion-MNIST, for example")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--penalty", type=float, default=5e-3, help="per channel")
+    parser.add_argument("--penalty", type=float, default=2.5e-3, help="per channel")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     limit, epochs = (400, 12) if options.quick else (None, options.epochs)

@@ -1,7 +1,7 @@
 """Pruning with differentiable masks for Keras 3, down to int8 on the device."""
 
-import pathlib
-import sys
+import pathlib as _pathlib
+import sys as _sys
 
 __version__ = "0.1.0.dev0"
 
@@ -11,9 +11,9 @@ __version__ = "0.1.0.dev0"
 # loaded, which takes seconds and lets TensorFlow greet on stderr. Anyone else gets
 # everything now: importing is what registers the layers with Keras. Read once,
 # since runpy changes argv[0] after this import.
-_program = pathlib.PurePath(sys.argv[0] if sys.argv else "").stem
+_program = _pathlib.PurePath(_sys.argv[0] if _sys.argv else "").stem
 IS_COMMAND_LINE = _program == "keras-diffmask" or (
-    _program == "-m" and "keras_diffmask" in sys.orig_argv
+    _program == "-m" and "keras_diffmask" in _sys.orig_argv
 )
 
 if not IS_COMMAND_LINE:

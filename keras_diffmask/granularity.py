@@ -54,10 +54,11 @@ def get(name: str, allowed: tuple[str, ...] = NAMES) -> str:
     if not is_known or kind(canonical) not in allowed:
         more = {BLOCK: ["block:4x4"], CHANNEL: ["neuron"]}
         valid = [word for one in allowed for word in (one, *more.get(one, ()))]
+        sizes = ", with any numbers in the place of 4x4" if BLOCK in allowed else ""
         raise InvalidArgumentError(
             f"granularity to be one of {', '.join(valid)}",
             f"granularity={name!r}",
-            "Pass one of these names.",
+            f"Pass one of these names{sizes}.",
         )
     return canonical
 

@@ -21,6 +21,7 @@ from keras.src.applications.inception_resnet_v2 import (
 from keras.src.backend.common import masking
 from keras.src.saving import serialization_lib
 
+from keras_diffmask import precision
 from keras_diffmask.errors import UnsupportedModelError
 
 
@@ -278,13 +279,15 @@ def is_scalar(call: Call) -> bool:
 
 
 def evaluate(call: Call, values: list[np.ndarray]) -> np.ndarray:
-    """What an operator makes of arrays in place of its tensors, in float64.
+    """What an operator makes of arrays in place of its tensors.
+
+    Computed in float64, where the backend has that.
 
     Args:
         call: the call of a `keras.ops` operator.
         values: one array per input tensor.
     """
-    tensors = [keras.ops.convert_to_tensor(v, dtype="float64") for v in values]
+    tensors = [precision.finest(v) for v in values]
     pairs = zip(call.inputs, tensors, strict=True)
     args, kwargs = call.arguments.fill_in({id(old): new for old, new in pairs})
     result = call.operation(*args, **kwargs)

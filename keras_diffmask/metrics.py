@@ -20,16 +20,26 @@ class _RowMetric(keras.metrics.Metric):
         self.total = self.add_variable((), initializer="zeros", name="total")
         self.rows = self.add_variable((), initializer="zeros", name="rows")
 
-    def update_state(self, source: Any) -> None:
+    def update_state(self, source: Any, *labels: Any, **more: Any) -> None:
         """Count what there is now.
 
         Args:
             source: a `Gate`; a layer or model, whose gates with rows all count;
                 or the logits of one gate, `(rows, n)`.
+            *labels: refused. A metric in `compile` gets labels and predictions,
+                which say nothing about masks.
+            **more: refused likewise.
 
         Raises:
             InvalidArgumentError: there are no rows in it.
         """
+        if labels or more:
+            raise InvalidArgumentError(
+                f"{type(self).__name__}.update_state(model)",
+                "labels and predictions, as compile(metrics=...) passes them",
+                "Call it at the end of an epoch, in a keras.callbacks.LambdaCallback "
+                "for example.",
+            )
         for logits in _rows_of(source):
             count = float(logits.shape[0])
             self.total.assign_add(count * ops.cast(self.figure(logits), self.dtype))

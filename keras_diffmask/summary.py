@@ -6,11 +6,20 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_diffmask import granularity, keras_internals
 from keras_diffmask.graph import ClosedBranch, Proof, prove, trace
+from keras_diffmask.layers.masked import MaskedLayer
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
-from keras_diffmask.masking.masked_model import controller_of, ordered_gates
+from keras_diffmask.masking.masked_model import (
+    controller_of,
+    is_searching,
+    ordered_gates,
+)
 from keras_diffmask.metrics import confidence, diversity
+
+#: Granularities whose closed elements the strip takes out.
+_REMOVED = (granularity.CHANNEL, granularity.BRANCH)
 
 
 @dataclass(frozen=True)
@@ -44,31 +53,59 @@ class BudgetRow:
         decided: with the inference masks, which is what the strip leaves.
         expected: on average under the training masks.
         budget: what `fit` is to reach.
+        is_decided: whether the gates were decided for it, by `fit` or `finalize`.
     """
 
     name: str
     decided: float
     expected: float
     budget: float
+    is_decided: bool
+
+    def __str__(self) -> str:
+        is_open = (
+            "" if self.is_decided else ", not decided yet: train on, or call finalize"
+        )
+        return (
+            f"{self.name}: decided {self.decided:.1%}, expected while training "
+            f"{self.expected:.1%}, budget {self.budget:.1%}{is_open}"
+        )
 
 
 @dataclass(frozen=True)
 class GateRow:
-    """One gate whose elements compete in rows, as those of a `TopK` do.
+    """One gate that the units column does not tell of.
+
+    That is one on parts finer than a unit, whose closed elements become zeros
+    and make no tensor smaller; and one whose elements compete in rows, as
+    those of a `TopK` do.
 
     Attributes:
         name: the gate's name.
         kept: elements that are open at inference.
         total: elements that it has.
-        confidence: how sure its rows are, 0 to 1 (`metrics.MaskConfidence`).
+        granularity: what an element is, for example `"weight"`.
+        confidence: how sure its rows are, 0 to 1 (`metrics.MaskConfidence`);
+            None where it has no rows.
         diversity: how much they differ, 0 to 1 (`metrics.MaskDiversity`).
     """
 
     name: str
     kept: int
     total: int
-    confidence: float
-    diversity: float
+    granularity: str
+    confidence: float | None = None
+    diversity: float | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.name} ({self.granularity}): keeps {self.kept:,} / {self.total:,}"
+        if granularity.kind(self.granularity) not in _REMOVED:
+            text += ", the others become zeros"
+        if self.confidence is not None:
+            text += (
+                f", confidence {self.confidence:.3f}, diversity {self.diversity:.3f}"
+            )
+        return text
 
 
 @dataclass(frozen=True)
@@ -79,7 +116,7 @@ class Summary:
         model: the model's name.
         layers: one row per layer with weights or multiply-accumulates.
         budgets: one row per cost that the model's budget names.
-        gates: one row per gate whose elements compete in rows.
+        gates: one row per gate whose elements are finer than units, or compete.
         branches: the residual branches that go whole.
     """
 
@@ -110,16 +147,8 @@ class Summary:
             for row in rows
         ]
         lines += [str(branch) for branch in self.branches]
-        lines += [
-            f"{row.name}: decided {row.decided:.1%}, expected while training "
-            f"{row.expected:.1%}, budget {row.budget:.1%}"
-            for row in self.budgets
-        ]
-        lines += [
-            f"{row.name}: keeps {row.kept:,} / {row.total:,}, confidence "
-            f"{row.confidence:.3f}, diversity {row.diversity:.3f}"
-            for row in self.gates
-        ]
+        lines += map(str, self.budgets)
+        lines += map(str, self.gates)
         return "\n".join(lines)
 
     def _totals(self) -> tuple[str, ...]:
@@ -132,8 +161,10 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
 
     The figures are those of the model that `export.strip` would return now:
     kept / total output units, and weights, multiply-accumulates and bytes.
-    Gates whose elements compete in rows (`TopK`) each add a line: how sure the
-    rows are of what they select, and how much they differ.
+    Gates on parts finer than a unit each add a line: how many of them are open,
+    for the zeros of the others make no tensor smaller. So do those whose
+    elements compete in rows (`TopK`): how sure the rows are of what they
+    select, and how much they differ, both from 0 to 1.
 
     Args:
         model: a Sequential or Functional model, masked or not.
@@ -192,6 +223,7 @@ def _budget_rows(model: keras.Model) -> tuple[BudgetRow, ...]:
         return ()
     gates = ordered_gates(model, controller)
     keeps = [gate.keep.astype(float) for gate in gates]
+    is_decided = not is_searching(model)
     expected = [ops.convert_to_numpy(gate.keep_probability()) for gate in gates]
     return tuple(
         BudgetRow(
@@ -199,6 +231,7 @@ def _budget_rows(model: keras.Model) -> tuple[BudgetRow, ...]:
             decided=limit.cost.count(keeps) / dense,
             expected=limit.cost.count(expected) / dense,
             budget=limit.most / dense,
+            is_decided=is_decided,
         )
         for limit, dense in (
             (limit, entry["dense"])
@@ -210,17 +243,24 @@ def _budget_rows(model: keras.Model) -> tuple[BudgetRow, ...]:
 
 
 def _gate_rows(model: keras.Model) -> tuple[GateRow, ...]:
-    with_rows = [gate for gate in gates(model) if gate.rows is not None]
-    return tuple(
-        GateRow(
-            name=gate.name,
-            kept=int(gate.keep.sum()),
-            total=gate.units,
-            confidence=float(confidence(gate.competing_logits())),
-            diversity=float(diversity(gate.competing_logits())),
-        )
-        for gate in with_rows
-    )
+    layers = keras_internals.flatten_layers(model)
+    levels = {
+        id(layer.gate): layer.granularity
+        for layer in layers
+        if isinstance(layer, MaskedLayer) and layer.gate is not None
+    }
+    rows = []
+    for gate in gates(model):
+        level = levels.get(id(gate), granularity.CHANNEL)
+        if gate.rows is None and granularity.kind(level) in _REMOVED:
+            continue
+        counts = int(gate.keep.sum()), gate.units
+        figures: tuple[float, ...] = ()
+        if gate.rows is not None:
+            logits = gate.competing_logits()
+            figures = float(confidence(logits)), float(diversity(logits))
+        rows.append(GateRow(gate.name, *counts, level, *figures))
+    return tuple(rows)
 
 
 def _cells(row: LayerRow) -> tuple[str, ...]:

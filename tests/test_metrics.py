@@ -111,6 +111,24 @@ def test_what_has_no_rows_is_refused():
             metric.update_state(np.zeros(shape))
 
 
+@pytest.mark.parametrize("metric", [each for each, _ in BOTH])
+def test_labels_are_refused(metric):
+    with pytest.raises(InvalidArgumentError, match=r"update_state\(model\).*labels"):
+        metric().update_state(np.zeros(3), np.zeros(3), sample_weight=None)
+
+
+def test_summary_of_gates_on_parts_of_a_kernel():
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, keras.layers.Dense(4, name="last")(inputs))
+    gated = kd.mask_model(model, granularity="weight")
+    (gate,) = kd.gates(gated)
+    gate.set_keep(np.arange(24).reshape(6, 4) < 10)
+    (row,) = kd.summary(gated, verbose=False).gates
+    assert (row.kept, row.total, row.granularity) == (10, 24, "weight")
+    assert row.confidence is None
+    assert str(row) == "last_gate (weight): keeps 10 / 24, the others become zeros"
+
+
 def test_summary_of_gates_with_rows():
     layer = masked(3)
     logits = scatter_logits(layer)
@@ -123,7 +141,9 @@ def test_summary_of_gates_with_rows():
     assert math.isclose(row.diversity, oracle.diversity(logits), abs_tol=1e-5)
     assert json.loads(json.dumps(summary.to_dict()))["gates"][0]["total"] == 18
     line = str(summary).splitlines()[-1]
-    assert line.startswith(f"{row.name}: keeps 6 / 18, confidence 0.")
+    assert line.startswith(
+        f"{row.name} (weight): keeps 6 / 18, the others become zeros, confidence 0."
+    )
     without = keras.Sequential([keras.Input((3,)), head])
     without = kd.summary(without, verbose=False)
     assert without.gates == () and "confidence" not in str(without)

@@ -49,6 +49,7 @@ class _Kind:
 #: cell runs step by step in a plain `RNN`, and its figure is only shown.
 KINDS = (
     _Kind("two_lstm", keras.layers.LSTM, layers.MaskedLSTM, 1.10),
+    _Kind("two_gru", keras.layers.GRU, layers.MaskedGRU, 1.10),
     _Kind(
         "two_rnn_of_lstm_cells",
         _in_rnn(keras.layers.LSTMCell),

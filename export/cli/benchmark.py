@@ -173,8 +173,8 @@ def _training_step(arguments: argparse.Namespace, console: Console) -> None:
 def _table_of_steps(arguments: argparse.Namespace, console: Console) -> None:
     rounds = ROUNDS["tables"] if arguments.rounds is None else arguments.rounds
     recurrent = arguments.training_step == RECURRENT
-    # Two kinds of layers or four networks, and two turns to a round.
-    turns = (4 if recurrent else 8) * rounds
+    # Three kinds of layers or four networks, and two turns to a round.
+    turns = (6 if recurrent else 8) * rounds
     with console.phase("training steps", max(turns, 1)) as advance:
         start_keras()
         from keras_diffmask.export.benchmarking.estimator_steps import estimator_steps

@@ -1,6 +1,7 @@
 """pack: which weights have rows, and which places of them are kept."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from keras_diffmask.export.packing.tensor import PackedTensor
 from keras_diffmask.inline import inlined
 from keras_diffmask.layers import STOCK_TO_MASKED
 from keras_diffmask.layers.masked import MaskedLayer
+from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
 
 
@@ -59,10 +61,25 @@ def pack(model: keras.Model) -> Packed:
         Gonzalez-Carabarin et al., Dynamic probabilistic pruning,
         arXiv:2105.12686: k of n as here.
     """
+    _warn_of_closed_units(model)
     gated = dict(_gated(inlined(model)))
     stock = bake(model)
     rebuild.require_finite(stock)
     return Packed(tuple(_tensors(stock, gated)))
+
+
+def _warn_of_closed_units(model: keras.Model) -> None:
+    """Zeros in every row at once save nothing here, and are gone once stripped."""
+    closed = sum(
+        int((~gate.keep).sum()) for gate in gates(model) if gate.mask_shape[1:] == ()
+    )
+    if closed:
+        warnings.warn(
+            f"{closed:,} channels or inputs of {model.name!r} are closed, and are "
+            "packed as zeros. Pack export.strip(model) instead, which takes out "
+            "what can go.",
+            stacklevel=3,
+        )
 
 
 def _tensors(

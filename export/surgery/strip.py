@@ -7,6 +7,7 @@ from keras_diffmask.export.surgery.cut import cut, parameters_left
 from keras_diffmask.export.surgery.plan import Plan, rows_of
 from keras_diffmask.graph import Proof, prove, trace
 from keras_diffmask.masking.bake import bake
+from keras_diffmask.masking.undecided import warn_if_undecided
 
 
 def strip(model: keras.Model) -> keras.Model:
@@ -17,7 +18,8 @@ def strip(model: keras.Model) -> keras.Model:
     that a closed unit leaves behind is folded into the bias of its readers;
     what cannot be removed exactly stays, and `plan` says why. Fractional
     gates are multiplied into the weights. The result loads where
-    keras_diffmask is not installed.
+    keras_diffmask is not installed. A budget that no `fit` has decided yet is
+    warned of: the strip takes the gates as they stand.
 
     Args:
         model: a Sequential or Functional model, masked or not. It is not
@@ -72,5 +74,7 @@ def plan(model: keras.Model) -> Plan:
 
 def _proved(model: keras.Model) -> Proof:
     stock = bake(model)
+    # Its caller's caller, whoever asked for the strip or the plan.
+    warn_if_undecided(model, stacklevel=3)
     rebuild.require_finite(stock)
     return prove(trace(stock))

@@ -79,9 +79,9 @@ class Ram(Decided):
         if any(tables.around):
             full = full * survival(xp, values, tables.around)
         moments = xp.matmul(tables.live.astype(dtype), full)
-        total = xp.max(moments) * np.asarray(tables.waste, dtype)
+        total = xp.max(moments) * float(tables.waste)
         total = total + xp.sum(xp.matmul(tables.tail.astype(dtype)[None], sums))
-        return total + np.asarray(self.offset, dtype)
+        return total + float(self.offset)
 
     @cached_property
     def _tables(self) -> "_Tables":

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_diffmask import precision
+
 _ELEMENTWISE = {
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid",
     "hard_silu", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "mish",
@@ -42,7 +44,7 @@ def apply(activation: Callable[[Any], Any] | None, values: np.ndarray) -> np.nda
     if activation is None:
         return values
     varies = np.isnan(values)
-    inputs = ops.convert_to_tensor(np.where(varies, 0.0, values), dtype="float64")
+    inputs = precision.finest(np.where(varies, 0.0, values))
     outputs = np.asarray(ops.convert_to_numpy(activation(inputs)), np.float64)
     return np.where(varies, np.nan, outputs)
 

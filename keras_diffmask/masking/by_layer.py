@@ -37,8 +37,10 @@ class LayerMasker:
         self.settings = settings
 
     def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
-        if not any(self._maskable(layer) for layer in self.source.layers):
+        gated = [layer for layer in self.source.layers if self._maskable(layer)]
+        if not gated:
             raise nothing_to_mask(self.source, self.level)
+        self.selection.require_gates(gated, self.level)
         rebuilder = rebuild.Rebuilder(self.source, self._make, self._weights)
         model = rebuilder.run(model_class=model_class)
         for layer in model.layers:

@@ -130,6 +130,8 @@ def mask_model(
     placement = _placed(level, graph, selection)
     if not placement.groups:
         raise nothing_to_mask(source, level)
+    gated = [step.layer for item in placement.groups for step in item.writers]
+    selection.require_gates(gated, level)
     masker = ChannelMasker(graph, placement, selection, budget, settings)
     return masker.run(model_class)
 

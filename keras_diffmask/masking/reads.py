@@ -85,7 +85,7 @@ def _reason(
         return f"its mask would lie on {names or 'no layer'}"
     (site,) = sites
     if type(site.layer) is not carrier:
-        return f"no {carrier.__name__} behind {site.name}"
+        return f"no {carrier.__name__} follows {site.name}"
     missing = [n for n in estimator.reads if getattr(site.layer, n, None) is None]
     if missing:
         return f"{site.name} has no {' and no '.join(missing)}"

@@ -30,13 +30,34 @@ class Selector:
 
     def __init__(self, wanted: Any, model: keras.Model, argument: str) -> None:
         is_list = isinstance(wanted, list | tuple | set | frozenset)
-        self._tests = [
-            self._test(one, model, argument)
-            for one in (wanted if is_list else [wanted])
-        ]
+        listed = list(wanted) if is_list else [wanted]
+        self._argument = argument
+        self._names = [one for one in listed if isinstance(one, str)]
+        self._tests = [self._test(one, model, argument) for one in listed]
 
     def __call__(self, layer: Any) -> bool:
         return any(test(layer) for test in self._tests)
+
+    def require_named(self, chosen: Iterable[str], level: str) -> None:
+        """Refuse a name whose layer gets no gate: it was asked for in vain.
+
+        Args:
+            chosen: names of the layers that get one.
+            level: the granularity.
+
+        Raises:
+            InvalidArgumentError: naming the layer.
+        """
+        chosen = set(chosen)
+        for name in self._names:
+            if name not in chosen:
+                raise InvalidArgumentError(
+                    f"{self._argument} to name layers that can have a gate at "
+                    f"granularity {level!r}",
+                    f"{name!r}, which gets none",
+                    "Leave it out; keras_diffmask.export.plan(model) says what holds "
+                    "each layer's channels.",
+                )
 
     def _test(
         self, wanted: Any, model: keras.Model, argument: str
@@ -82,18 +103,37 @@ class Selection:
         everything: Callable[[Any], bool] = lambda layer: True  # noqa: E731
         self._include, self._exclude = everything, None
         self._is_partial = include is not None
+        self._asked_for: list[Selector] = []
         if include is not None:
-            self._include = Selector(include, model, "include")
+            self._include = self._asked(include, model, "include")
         if exclude is not None:
             self._exclude = Selector(exclude, model, "exclude")
         self._estimators: list[tuple[Callable[[Any], bool], Estimator]] = []
         # A serialized estimator is a dictionary as well.
         if isinstance(estimator, dict) and "class_name" not in estimator:
             for wanted, value in estimator.items():
-                selector = Selector(wanted, model, "estimator")
+                selector = self._asked(wanted, model, "estimator")
                 self._estimators.append((selector, estimators.get(value)))
             estimator = "hard_concrete"
         self._estimators.append((everything, estimators.get(estimator)))
+
+    def _asked(self, wanted: Any, model: keras.Model, argument: str) -> Selector:
+        self._asked_for.append(Selector(wanted, model, argument))
+        return self._asked_for[-1]
+
+    def require_gates(self, layers: Iterable[Any], level: str) -> None:
+        """Refuse a layer that was asked for by its name and gets no gate.
+
+        Args:
+            layers: those that get one.
+            level: the granularity.
+
+        Raises:
+            InvalidArgumentError: naming the layer and the argument.
+        """
+        names = [layer.name for layer in layers]
+        for selector in self._asked_for:
+            selector.require_named(names, level)
 
     def require(self, level: str, model: keras.Model) -> None:
         """Refuse estimators that mean nothing at a granularity.

@@ -110,15 +110,20 @@ def _dropout_seeds(layer: Any) -> list[Any]:
 
 @pytest.mark.parametrize(
     "jit_compile",
-    # Without compilation JAX runs op by op, as the tests above do.
-    [True] if keras.backend.backend() == "jax" else [False, True],
+    # Without compilation JAX runs op by op, as the tests above do; torch.compile
+    # takes many minutes for these on a CPU.
+    {"jax": [True], "torch": [False]}.get(keras.backend.backend(), [False, True]),
 )
 def test_open_model_predicts_and_trains_like_the_plain_one(jit_compile: bool) -> None:
     """Compiled too, and two optimizer steps later still the same weights.
 
     Run op by op the two are equal bit for bit. XLA fuses the product with the
-    mask into the kernels around it, and may round a last bit differently.
+    mask into the kernels around it, and may round a last bit differently; so does
+    torch where nothing asks for a gradient: its matmul takes another path for a
+    masked kernel than for a Parameter. Where gradients are asked for, as in the
+    tests above, it is bit for bit there too.
     """
+    exact = not jit_compile and keras.backend.backend() != "torch"
     cases_ = one_per_layer(int(jit_compile))
     if jit_compile:  # slow to compile: every other layer, law 8 trains them all
         cases_ = cases_[::2]
@@ -138,7 +143,7 @@ def test_open_model_predicts_and_trains_like_the_plain_one(jit_compile: bool) ->
     for i, case in enumerate(cases_):
         scale = np.abs(before[i]).max()
         error = np.abs(before[i] - our_before[i]).max()
-        assert error <= (1e-6 * scale if jit_compile else 0.0), str(case)
+        assert error <= (0.0 if exact else 1e-6 * scale), str(case)
         error = np.abs(after[i] - our_after[i]).max()
         assert error <= 1e-5 * scale, str(case)
         if own_weights(twins[i][0]):

@@ -84,7 +84,8 @@ def test_channels_stay_if_and_only_if_the_closed_form_says_so_and_the_strip_is_e
     functional = keras.Model(masked.inputs, masked.outputs)
     for model in (masked, loaded, clone, functional):
         _assert_closed_form(model)
-        assert alive.distance(expected, alive.run(model, x)) == 0.0
+        # Where a buffer begins may change how a kernel of the backend rounds.
+        assert alive.distance(expected, alive.run(model, x)) <= 1e-6
         slim = export.strip(model)
         assert alive.distance(expected, alive.run(slim, x)) <= 1e-5
         for gate in kd.gates(model):
@@ -177,7 +178,7 @@ def _mixed() -> keras.Model:
 
 
 REASONS = {
-    "conv_bare": "no BatchNormalization behind conv_bare",
+    "conv_bare": "no BatchNormalization follows conv_bare",
     "conv_swish": "silu (act_swish) follows bn_swish, OperationAware needs relu or",
     "conv_leaky": "leaky follows bn_leaky, OperationAware needs relu or relu6",
     "conv_pool": "p follows bn_pool, OperationAware needs relu or relu6",

@@ -19,7 +19,7 @@ def _model() -> keras.Model:
     x = layers.Conv2D(16, 3, padding="same", activation="relu", name="stem")(inputs)
     y = layers.Conv2D(20, 3, padding="same", activation="relu", name="inner")(x)
     y = layers.Conv2D(16, 3, padding="same", name="outer")(y)
-    x = layers.Flatten()(layers.MaxPooling2D(4)(layers.Add()([x, y])))
+    x = layers.Flatten(name="flatten")(layers.MaxPooling2D(4)(layers.Add()([x, y])))
     x = layers.Dense(12, activation="relu", name="hidden")(x)
     return keras.Model(inputs, layers.Dense(3, name="last")(x))
 
@@ -118,12 +118,28 @@ def test_budget_comes_in_multiples(tmp_path: Any) -> None:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown_name": ({"include": "stemm"}, r"include to name a layer of .*'stemm'"),
+    "name_without_a_gate": (
+        {"include": ["inner", "last"]},
+        "include to name layers that can have a gate .*'last', which gets none",
+    ),
+    "name_without_weights": (
+        {"include": ["stem", "flatten"], "granularity": "weight"},
+        "granularity 'weight'.*'flatten', which gets none",
+    ),
+    "estimator_of_one_without": (
+        {"estimator": {"last": "straight_through"}},
+        "estimator to name layers .*'last', which gets none",
+    ),
     "number": ({"exclude": 3}, "exclude to be a layer's name, .*exclude=3"),
     "estimator_of_nobody": (
         {"estimator": {"nobody": "hard_concrete"}},
         "estimator to name a layer",
     ),
     "unknown_estimator": ({"estimator": {"stem": "softest"}}, "'softest'"),
+    "typo_of_an_estimator": (
+        {"estimator": "hard_concret"},
+        "an Estimator; .*'hard_concret'. Did you mean 'hard_concrete'",
+    ),
     "multiple_of_zero": ({"channel_multiple": 0}, "channel_multiple=0"),
     "multiple_of_half": ({"channel_multiple": 0.5}, r"channel_multiple=0\.5"),
     "multiple_of_weights": (

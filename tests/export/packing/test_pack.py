@@ -79,6 +79,15 @@ def test_closed_weights_of_a_masked_model():
     assert again.tobytes() == kernel.tobytes()
 
 
+def test_closed_channels_are_to_be_stripped_first():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6, "relu")])
+    model.add(keras.layers.Dense(2))
+    masked = kd.mask_model(model)
+    kd.gates(masked)[0].set_keep(np.arange(6) < 2)
+    with pytest.warns(UserWarning, match=r"4 channels .*Pack export.strip\(model\)"):
+        export.pack(masked)
+
+
 def test_models_that_do_not_fit(model):
     packed = export.pack(model)
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="head")])
