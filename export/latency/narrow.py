@@ -30,7 +30,7 @@ _CHANNELWISE = frozenset(
     "ABS ADD AVERAGE_POOL_2D DEQUANTIZE DIV ELU EXP GELU HARD_SWISH LEAKY_RELU "
     "LOGISTIC MAXIMUM MAX_POOL_2D MEAN MINIMUM MUL NEG PAD PADV2 PRELU QUANTIZE "
     "REDUCE_MAX RELU RELU6 RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR REVERSE_V2 RSQRT "
-    "SOFTMAX SQRT SQUARE SQUARED_DIFFERENCE SUB SUM TANH".split()
+    "SOFTMAX SQRT SQUARE SQUARED_DIFFERENCE STRIDED_SLICE SUB SUM TANH".split()
 )
 #: Kinds whose time depends on input and output channels by themselves.
 TWO_AXES = frozenset(_LAYOUTS) - {"DEPTHWISE_CONV_2D"}
@@ -116,8 +116,9 @@ def narrowed(operator: Operator, inputs: int, outputs: int) -> bytes:
     elif operator.kind == "CONCATENATION":
         cut.join(given, first, outputs)
     else:
+        whole = (operator.channels[1],)
         for tensor in dict.fromkeys(given):
-            if tensor >= 0 and cut.shape(tensor)[-1:] == (operator.channels[1],):
+            if cut.has_channels(tensor) and cut.shape(tensor)[-1:] == whole:
                 cut.shorten(tensor, -1, outputs)
         cut.shorten(first, -1, outputs)
     cut.fit_output_shape(operator.kind, given, first)
@@ -136,6 +137,13 @@ class _Cut:
     def shape(self, tensor: int) -> tuple[int, ...]:
         shape = self._tensors[tensor].shape
         return () if shape is None else tuple(int(size) for size in shape)
+
+    def has_channels(self, index: int) -> bool:
+        """Whether it is an activation or a weight: no shape, axis or padding."""
+        if index < 0:
+            return False
+        is_index = self._types[self._tensors[index].type] == "INT32"
+        return not is_index or self.values(index) is None
 
     def shorten(self, index: int, axis: int, size: int) -> None:
         """Keep the first `size` entries along an axis, scales included."""
@@ -179,6 +187,11 @@ class _Cut:
     def fit_output_shape(self, kind: str, given: list[int], output: int) -> None:
         """Where the shape of the output is an input, let it say the new one."""
         place = {"RESHAPE": 1, "TRANSPOSE_CONV": 0}.get(kind)
+        if kind == "STRIDED_SLICE" and (end := self.values(given[2])) is not None:
+            # Where to stop: behind the last channel, or anywhere where that is masked.
+            self.write(
+                given[2], np.array([*end[:-1], self.shape(output)[-1]], end.dtype)
+            )
         if place is None:
             return
         shape = np.array(self.shape(output), np.int32)

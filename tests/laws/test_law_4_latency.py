@@ -12,10 +12,12 @@ import keras_diffmask as kd
 from keras_diffmask import export
 from keras_diffmask.costs import Latency, from_config
 from keras_diffmask.graph import trace
+from keras_diffmask.lowering import compiled
 from tests.costs.latency_tables import gating_of, program_of, synthetic
 from tests.laws import alive
 from tests.laws.test_law_3_strip import CLOSURES, close_wholly
 from tests.laws.zoo import Entry
+from tests.reference.gradients import autodiff
 
 # As in test_law_4_device.py: not yet lowered as the exporter writes them.
 _ON_AVERAGE = ("operators",)
@@ -126,3 +128,42 @@ def test_interpolated_as_numpy_does(entry: Entry) -> None:
         expected = _by_numpy(cost, table, entry.name, keeps)
         # Each operator is rounded to whole nanoseconds.
         assert cost.count(keeps) == pytest.approx(expected, abs=len(table.rows) / 2 + 1)
+
+
+def test_gradient_of_a_gate() -> None:
+    """Towards fewer channels on every step, and through a branch that may go."""
+    masked = alive.pair("residual")[1]
+    cost = _cost("residual")
+    for place, gate in enumerate(kd.gates(masked)):
+
+        def at(value: Any, place: int = place) -> Any:
+            values = [np.full(size, 0.7, "float32") for size in cost.sizes]
+            tensors = [keras.ops.convert_to_tensor(v) for v in values]
+            tensors[place] = value
+            return cost.expected(tensors)
+
+        slopes = autodiff(at, np.full(gate.units, 0.7))
+        assert np.all(slopes > 0) and slopes.max() == pytest.approx(slopes.min())
+
+
+def test_a_branch_counts_as_often_as_it_lives() -> None:
+    """Closed wholly, it takes nothing; in between, its share of the time."""
+    masked = alive.pair("residual")[1]
+    cost = _cost("residual")
+    (place,) = [k for k, gate in enumerate(kd.gates(masked)) if gate.min_keep == 0][:1]
+    values = [np.ones(size, "float32") for size in cost.sizes]
+
+    def at(p: float) -> float:
+        values[place][:] = p
+        tensors = [keras.ops.convert_to_tensor(v) for v in values]
+        return float(alive.array(cost.expected(tensors)))
+
+    inside = [op for op in compiled(cost.program).ops if op.alive == ((place,),)]
+    assert inside, "a branch that this gate alone is in"
+    closed, almost = at(0.0), at(0.01)
+    rows = {row.key[:2]: row.grid.values[0][0] for row in cost.rows}
+    # At least the times at one channel, of each operator with the branch's life.
+    gone = sum(cost.scale * rows[op.name, op.kind] for op in inside)
+    p_alive = 1.0 - 0.99 ** cost.sizes[place]
+    assert almost - closed >= 0.5 * p_alive * gone > 0
+    assert at(1.0) - closed >= gone
