@@ -52,6 +52,35 @@ def _conv_bn(
     return keras.layers.BatchNormalization()(x)
 
 
+def depthwise_net(
+    input_shape: tuple[int, int, int] = (32, 32, 3), classes: int = 10
+) -> keras.Model:
+    """A small MobileNet: depthwise and 1x1 convolutions in turns, ReLU6 behind each.
+
+    Args:
+        input_shape: height, width, channels.
+        classes: number of outputs; they are logits.
+
+    Returns:
+        A Functional model of stock layers, not compiled.
+
+    Example:
+        >>> depthwise_net().count_params()
+        38634
+    """
+    layers = keras.layers
+    inputs = keras.Input(input_shape)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(inputs)
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    for filters, stride in ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)):
+        x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False)(x)
+        x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+        x = layers.Conv2D(filters, 1, use_bias=False)(x)
+        x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(classes)(x), name="depthwise")
+
+
 def two_lstm(
     units: int = 96, steps: int = 100, features: int = 16, classes: int = 10
 ) -> keras.Model:

@@ -1,4 +1,4 @@
-"""`benchmark`: times of `.tflite` files, of a training step, or of the surgery."""
+"""`benchmark`: times of files, of a training step, of the surgery, or foretold ones."""
 
 import argparse
 import dataclasses
@@ -11,8 +11,8 @@ from keras_diffmask.export.cli.files import check_output, start_keras
 
 NAME = "benchmark"
 HELP = (
-    "Time .tflite files side by side, a training step with masks over without, or "
-    "plan and strip against the number of layers."
+    "Time .tflite files side by side, a training step with masks over without, plan "
+    "and strip against the number of layers, or what latency budgets foretell."
 )
 EXAMPLE = (
     "keras-diffmask benchmark dense.tflite pruned.tflite --per-op\n"
@@ -20,14 +20,17 @@ EXAMPLE = (
     "  keras-diffmask benchmark --training-step estimators --estimators top_k\n"
     "  keras-diffmask benchmark --training-step recurrent\n"
     "  keras-diffmask benchmark --training-step budget\n"
-    "  keras-diffmask benchmark --surgery"
+    "  keras-diffmask benchmark --surgery\n"
+    "  keras-diffmask benchmark --latency resnet8"
 )
 # name -> the most that masks may cost, masked over plain, or that the controller
 # of a budget and its costs may, over the same masks without.
 LIMITS = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
 PAIRS = {"budget": ("with a budget", "without")}
 ESTIMATORS, RECURRENT = "estimators", "recurrent"
-ROUNDS = {"inference": 40, "training": 150, "tables": 100, "surgery": 3}
+ROUNDS = {"inference": 40, "training": 150, "tables": 100, "surgery": 3, "latency": 20}
+# What latencies are foretold of; functions in `benchmarking.networks`.
+FORETOLD = {"resnet8": "resnet8", "depthwise": "depthwise_net"}
 LAYERS = (16, 32, 64, 128, 256, 512)
 
 
@@ -55,12 +58,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of these networks; default: 16 32 64 128 256 512",
     )  # fmt: skip
     parser.add_argument(
+        "--latency", choices=tuple(FORETOLD),
+        help="compare what a latency table foretells of stripped models of this "
+        "network with what they take, instead",
+    )  # fmt: skip
+    parser.add_argument(
+        "--models", type=int, default=20,
+        help="how many stripped models; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
         "--threads", type=int, default=1, help="per model; default: %(default)s"
     )
     parser.add_argument(
         "--rounds", type=int,
         help="turns through all models; default: 40, training steps 150 (estimators "
-        "and recurrent 100), surgery 3",
+        "and recurrent 100), surgery 3, latency 20",
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=float, default=1.0,
@@ -77,11 +89,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures the one that is asked for."""
-    wanted = (arguments.files, arguments.training_step, arguments.surgery)
+    wanted = (
+        arguments.files, arguments.training_step, arguments.surgery, arguments.latency
+    )  # fmt: skip
     if (number := sum(map(bool, wanted))) != 1:
         raise InvalidArgumentError(
-            "either .tflite files or --training-step or --surgery",
-            ("neither", "", "both", "all of them")[number],
+            "either .tflite files or --training-step or --surgery or --latency",
+            ("neither", "", "both", "three of them", "all of them")[number],
             "Write for example `keras-diffmask benchmark a.tflite b.tflite`.",
         )
     if arguments.output is not None:
@@ -92,6 +106,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         _training_step(arguments, console)
     elif arguments.surgery:
         _surgery(arguments, console)
+    elif arguments.latency:
+        _latency(arguments, console)
     else:
         _inference(arguments, console)
 
@@ -228,6 +244,25 @@ def _surgery(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.output is not None:
         _write_json(arguments.output, facts)
     console.result(facts, result.table)
+
+
+def _latency(arguments: argparse.Namespace, console: Console) -> None:
+    rounds = ROUNDS["latency"] if arguments.rounds is None else arguments.rounds
+    # The table, the models, and at last all of them in turns.
+    with console.phase("latencies", max(arguments.models, 1) + 2) as advance:
+        start_keras()
+        from keras_diffmask.export.benchmarking import networks
+        from keras_diffmask.export.latency.accuracy import latency_accuracy
+
+        result = latency_accuracy(
+            getattr(networks, FORETOLD[arguments.latency])(),
+            arguments.models,
+            rounds=rounds,
+            progress=advance,
+        )
+    if arguments.output is not None:
+        _write_json(arguments.output, result.facts())
+    console.result(result.facts(), result.table)
 
 
 def _write_json(path: str, facts: dict[str, Any]) -> None:

@@ -1,10 +1,11 @@
 """Budget: what the device affords, said by the user."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
-from keras_diffmask.budget.units import UNITS, amount, is_number
-from keras_diffmask.costs import NAMES, Measured
+from keras_diffmask.budget.units import UNITS, WANTS_UNIT, amount, example, is_number
+from keras_diffmask.costs import NAMES, LatencyTable, Measured
+from keras_diffmask.costs.latency import no_table
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
 
 # What a board's kernels may need beyond those of the computer, measured for
@@ -32,12 +33,18 @@ class Budget:
 
         r <= min(ram - 8 KiB, ram / (1 + margin))
 
+    `latency` is the time of one inference, foretold from what the operators of
+    the dense model take on a device at several numbers of channels
+    (`costs.Latency`): measure them with `export.measure_latency` first.
+
     Args:
         macs: multiply-accumulates per example, in (0, 1] or a whole number.
         parameters: entries of all weights, in (0, 1] or a whole number.
         flash: bytes of the int8 .tflite file: in (0, 1], a whole number, or
             text such as `"256 KiB"`.
         ram: bytes of TFLM's arena for one example, written likewise.
+        latency: time of one inference: in (0, 1], or text such as `"10 ms"`
+            (units s, ms, us and ns). It needs a `latency_table`.
         search: float in (0, 1), the share of the steps spent searching.
         ramp: float in (0, 1], the share of the search over which the target
             falls.
@@ -46,9 +53,11 @@ class Budget:
             arena on the computer. It does not concern a `ram` in (0, 1].
         measured: what `export.measure_dense` found for the dense model, which
             `flash` and `ram` then agree with; without it, TensorFlow's usual.
+        latency_table: what `export.measure_latency` found for the dense model.
 
     Raises:
-        BudgetError: no cost was named, or one is not positive.
+        BudgetError: no cost was named, one is not positive, or `latency` has
+            no table.
         InvalidArgumentError: `search`, `ramp` or `margin` is outside its range.
 
     Example:
@@ -69,10 +78,12 @@ class Budget:
     parameters: float | None = None
     flash: float | str | None = None
     ram: float | str | None = None
+    latency: float | str | None = None
     search: float = 0.5
     ramp: float = 0.7
     margin: float = 0.2
     measured: Measured | None = None
+    latency_table: LatencyTable | None = None
 
     def __post_init__(self) -> None:
         given = self.costs
@@ -109,10 +120,19 @@ class Budget:
             amount(name, value)
         elif isinstance(value, bool) or not isinstance(value, Real):
             raise _bad(name, value)
-        elif not is_number(value):
+        elif not is_number(value, name):
             raise _bad(name, value)
+        if name == "latency" and self.found.latency is None:
+            raise no_table()
         if name == "ram" and self._bytes("ram"):
             self._off_margin()
+
+    @property
+    def found(self) -> Measured:
+        """All that was measured on the dense model."""
+        found = self.measured or Measured()
+        table = self.latency_table
+        return found if table is None else replace(found, latency=table)
 
     def _bytes(self, name: str) -> float | None:
         """The cost itself, or None where it is a fraction, or not given."""
@@ -154,9 +174,10 @@ class Budget:
 
 
 def _bad(name: str, value: object) -> BudgetError:
-    units = ', or text such as "64 KiB"' if name in UNITS else ""
+    text = f'text such as "{example(name)}"' if name in UNITS else ""
+    absolute = "" if name in WANTS_UNIT else " or a whole number above 1"
     return BudgetError(
-        f"{name} as a fraction in (0, 1] or a whole number above 1{units}",
+        f"{name} as a fraction in (0, 1]{absolute}{text and ', or ' + text}",
         f"{name}={value!r}",
         f"Write {name}=0.3 for 30 % of the dense model.",
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_diffmask.budget.units import said
 from keras_diffmask.costs import AnyCost
 from keras_diffmask.errors import BudgetError
 
@@ -78,8 +79,9 @@ def check_reachable(
         floor = limit.cost.count([k.astype(float) for k in smallest])
         if floor > limit.most:
             raise BudgetError(
-                f"{limit.cost.name} of at least {floor:,.0f}, where every {least}",
-                f"a budget of {limit.most:,.0f}",
+                f"{limit.cost.name} of at least {said(limit.cost.name, floor)}, where "
+                f"every {least}",
+                f"a budget of {said(limit.cost.name, limit.most)}",
                 f"Raise {limit.cost.name}=, or mask a model with fewer fixed layers.",
             )
 

@@ -10,6 +10,9 @@ from keras_diffmask.costs.gated_cost import device_cost as device_cost
 from keras_diffmask.costs.gated_cost import from_config as from_config
 from keras_diffmask.costs.gated_cost import gated_cost as gated_cost
 from keras_diffmask.costs.gating import Gating as Gating
+from keras_diffmask.costs.latency import Latency as Latency
+from keras_diffmask.costs.latency_table import LatencyRow as LatencyRow
+from keras_diffmask.costs.latency_table import LatencyTable as LatencyTable
 from keras_diffmask.costs.measured import Measured as Measured
 from keras_diffmask.costs.measured import warn_of_unknown as warn_of_unknown
 from keras_diffmask.costs.ram import Ram as Ram

@@ -9,6 +9,7 @@ import numpy as np
 from keras_diffmask.costs.cost import Cost
 from keras_diffmask.costs.flash import Flash, overhead
 from keras_diffmask.costs.gating import Gating
+from keras_diffmask.costs.latency import Latency
 from keras_diffmask.costs.measured import Measured
 from keras_diffmask.costs.ram import Ram
 from keras_diffmask.graph import ChannelGraph, Step, Term
@@ -16,13 +17,13 @@ from keras_diffmask.lowering import Program, lower
 from keras_diffmask.lowering.fuse import compiled
 
 #: The costs a `Budget` can name.
-NAMES = ("macs", "parameters", "flash", "ram")
+NAMES = ("macs", "parameters", "flash", "ram", "latency")
 
 #: Those that count what there is in the graph.
 IN_GRAPH = ("macs", "parameters")
 
 #: A cost of any kind.
-AnyCost = Cost | Flash | Ram
+AnyCost = Cost | Flash | Ram | Latency
 
 #: Those that count what the converter makes of the model.
 ON_DEVICE = ("flash", "ram")
@@ -45,12 +46,17 @@ def gated_cost(
         sizes: units of each gate. They occur together (`graph.group`).
         branches: id of a step -> sets of gates; the step lives while all gates
             of one of the sets do.
-        measured: what was found for the dense model, for `ON_DEVICE`.
+        measured: what was found for the dense model, for `ON_DEVICE` and `latency`.
 
     Returns:
-        The `Cost`, `Flash` or `Ram`.
+        The `Cost`, `Flash`, `Ram` or `Latency`.
+
+    Raises:
+        BudgetError: there is no latency table, or it is another model's.
     """
     gating = Gating(graph, gate_of, sizes, branches)
+    if name == "latency":
+        return Latency.of(gating, measured.latency if measured else None)
     if name in ON_DEVICE:
         return device_cost(name, gating, measured)
     everywhere = (frozenset[int](),)
@@ -106,7 +112,7 @@ def device_cost(
 
 def from_config(config: dict[str, Any]) -> AnyCost:
     """The cost that `get_config` described."""
-    kinds: dict[str, Any] = {"flash": Flash, "ram": Ram}
+    kinds: dict[str, Any] = {"flash": Flash, "ram": Ram, "latency": Latency}
     return kinds.get(config.get("kind", ""), Cost).from_config(config)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_diffmask.costs.decided import Decided
+from keras_diffmask.costs.latency import Latency
+from keras_diffmask.costs.latency_table import LatencyTable
 from keras_diffmask.graph import ChannelGraph
 
 
@@ -19,6 +21,8 @@ class Measured:
     Args:
         flash: bytes of the dense model's .tflite file, or None.
         ram: bytes of its arena, or None.
+        latency: what `export.measure_latency` returned, or None. A `latency`
+            can't be counted without.
 
     Example:
 
@@ -29,23 +33,32 @@ class Measured:
 
     flash: int | None = None
     ram: int | None = None
+    latency: LatencyTable | None = None
 
 
 def warn_of_unknown(cost: Any, graph: ChannelGraph) -> None:
     """Say which layers a cost counts without knowing what becomes of them.
 
     Args:
-        cost: a cost, or None; of others than `flash` and `ram` all is known.
+        cost: a cost, or None; of those that count the graph all is known.
         graph: the graph it was written for.
     """
-    names = cost.program.unknown if isinstance(cost, Decided) else ()
+    if not isinstance(cost, Decided):
+        return
+    names = cost.fixed if isinstance(cost, Latency) else cost.program.unknown
     if not names:
         return
     classes = {step.name: type(step.layer).__name__ for step in graph.steps}
     layers = ", ".join(f"{name} ({classes[name]})" for name in dict.fromkeys(names))
-    warnings.warn(
-        f"{cost.name} does not know what {layers} becomes on the device, and counts "
-        "one operator with its weights at one byte each. Compare with the file that "
-        "export.to_tflite writes.",
-        stacklevel=2,
-    )
+    if isinstance(cost, Latency):
+        told = (
+            f"latency does not know what pruning does to {layers}, and counts the time "
+            "that the dense model needs. Compare with export.benchmark."
+        )
+    else:
+        told = (
+            f"{cost.name} does not know what {layers} becomes on the device, and "
+            "counts one operator with its weights at one byte each. Compare with the "
+            "file that export.to_tflite writes."
+        )
+    warnings.warn(told, stacklevel=2)

@@ -11,8 +11,8 @@ from keras_diffmask.costs.arena import Slot, slots, tail
 from keras_diffmask.costs.decided import Decided
 from keras_diffmask.costs.device_bytes import ALIGNMENT
 from keras_diffmask.costs.planner import Buffer, peak
+from keras_diffmask.costs.survival import survival
 from keras_diffmask.lowering import Program, Size, compiled
-from keras_diffmask.lowering.program import Alive
 
 
 class Ram(Decided):
@@ -77,24 +77,11 @@ class Ram(Decided):
             # Rounding has no gradient: that of the size itself takes its place.
             full = raw + ops.stop_gradient(full - raw)
         if any(tables.around):
-            full = full * self._alive(xp, values)
+            full = full * survival(xp, values, tables.around)
         moments = xp.matmul(tables.live.astype(dtype), full)
         total = xp.max(moments) * float(tables.waste)
         total = total + xp.sum(xp.matmul(tables.tail.astype(dtype)[None], sums))
         return total + float(self.offset)
-
-    def _alive(self, xp: Any, values: list[Any]) -> Any:
-        """Per buffer, the probability that its branch is there: `(buffers, 1)`."""
-        around = self._tables.around
-        gates = {g for sets in around for inside in sets for g in inside}
-        there = {g: 1.0 - xp.prod(1.0 - values[g]) for g in gates}
-        always = xp.ones_like(next(iter(there.values())))
-
-        def lives(sets: Alive) -> Any:
-            gone = [1.0 - math.prod(there[g] for g in inside) for inside in sets]
-            return 1.0 - math.prod(gone) if sets else always
-
-        return xp.reshape(xp.stack([lives(sets) for sets in around]), (-1, 1))
 
     @cached_property
     def _tables(self) -> "_Tables":

@@ -9,7 +9,6 @@ from keras_diffmask import rebuild
 from keras_diffmask.budget import Budget, BudgetController, Limit, check_reachable
 from keras_diffmask.costs import (
     NAMES,
-    ON_DEVICE,
     WeightPenalty,
     gated_cost,
     warn_of_unknown,
@@ -226,12 +225,12 @@ class ChannelMasker:
     def _controller(self, budget: Budget) -> BudgetController:
         placement, sizes = self.placement, self.placement.sizes
         costs = {
-            name: self._cost(name, budget.measured)
+            name: self._cost(name, budget.found)
             for name in NAMES
             if getattr(budget, name) is not None
         }
-        for name in ON_DEVICE:
-            warn_of_unknown(costs.get(name), self.graph)
+        for cost in costs.values():
+            warn_of_unknown(cost, self.graph)
         dense = {name: cost.dense(sizes) for name, cost in costs.items()}
         most = budget.limits(dense)
         check_reachable(

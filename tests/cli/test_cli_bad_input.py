@@ -102,7 +102,16 @@ BAD = {
     ),
     "benchmark of files and surgery": (
         "benchmark {files}/text.tflite --surgery",
-        "Expected either .tflite files or --training-step or --surgery; received both",
+        "Expected either .tflite files or --training-step or --surgery or --latency; "
+        "received both",
+    ),
+    "benchmark of everything": (
+        "benchmark {files}/text.tflite --surgery --latency resnet8",
+        "received three of them",
+    ),
+    "latency of one model": (
+        "benchmark --latency resnet8 --models 1",
+        "Expected at least 3 models and 1 round; received models=1",
     ),
     "surgery of odd layers": (
         "benchmark --surgery --layers 16 7",

@@ -169,3 +169,26 @@ def test_benchmark_of_the_surgery(run, run_json, monkeypatch, tmp_path):
     assert [growth["family"] for growth in report["growth"]] == ["conv", "dense"]
     status, out, _ = run(*words)
     assert status == 0 and "t(6) / t(4) = " in out and "limit of 3 s" in out
+
+
+def test_benchmark_of_latencies(run, run_json, monkeypatch, tmp_path):
+    from keras_diffmask.export.benchmarking.machine import machine
+    from keras_diffmask.export.latency import accuracy
+    from keras_diffmask.export.latency.accuracy_result import AccuracyResult, Foretold
+
+    def fake(model, models, rounds, progress):
+        for _ in range(models + 2):
+            progress("done")
+        each = [Foretold(1e6 + k, 10.0 + k / 2, 10.0, 0.0) for k in range(models)]
+        return AccuracyResult(
+            model.name, "int8", 9.0, 9.0, 2e6, tuple(each), rounds, machine(), "2026"
+        )
+
+    monkeypatch.setattr(accuracy, "latency_accuracy", fake)
+    words = ("benchmark", "--latency", "depthwise", "--models", 4)
+    report = run_json(*words, "-o", tmp_path / "latency.json")
+    assert json.loads((tmp_path / "latency.json").read_text()) == report
+    assert report["network"] == "depthwise" and report["rounds"] == 20
+    assert len(report["models"]) == 4 and report["median_error"] == pytest.approx(0.075)
+    status, out, _ = run(*words, "--rounds", 3)
+    assert status == 0 and "of 3 rounds" in out and "limit of 15%" in out
