@@ -1,10 +1,13 @@
 """A cost that is counted on the program that a decision leaves."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from keras_diffmask.lowering import Op, Program, compiled
+from keras_diffmask.lowering.program import Alive
 
 
 class Decided:
@@ -24,6 +27,7 @@ class Decided:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._compiled: dict[tuple[bool, ...], Program] = {}
+        self._narrowed = [op for op in program.ops if op.lost is not None]
 
     def count(self, values: list[np.ndarray]) -> float:
         """The cost at gate values, in NumPy.
@@ -42,10 +46,13 @@ class Decided:
 
     def left(self, sums: list[float]) -> Program:
         """The program of what a decision leaves; `sums` of each gate, and 1."""
-        key = tuple(n > 0 for n in sums)
+        works = [op.lost is None or op.lost.of(sums) > 0 for op in self._narrowed]
+        key = (*(n > 0 for n in sums), *works)
         if key not in self._compiled:
             self._compiled[key] = compiled(
-                self.program, lambda op: self._lives(op, sums)
+                self.program,
+                lambda op: self._lives(op, sums),
+                lambda op: op.lost is None or op.lost.of(sums) > 0,
             )
         return self._compiled[key]
 
@@ -59,6 +66,28 @@ class Decided:
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError
+
+    def where_cut(
+        self, xp: Any, values: list[Any], bytes_of: Callable[[Op], float]
+    ) -> Any:
+        """Expected bytes of the operators that are there only where some are cut."""
+        total: Any = 0.0
+        for op in self._narrowed:
+            (axis,) = op.lost.axes if op.lost else ((),)
+            whole = math.prod(xp.prod(values[gate]) for gate, _ in axis if gate >= 0)
+            lives = self.lives(xp, values, op.alive)
+            total = total + bytes_of(op) * lives * (1.0 - whole)
+        return total
+
+    @staticmethod
+    def lives(xp: Any, values: list[Any], sets: Alive) -> Any:
+        """The probability that all gates of one of the sets are open somewhere."""
+        if not sets:
+            return 1.0
+        gates = {gate for inside in sets for gate in inside}
+        there = {gate: 1.0 - xp.prod(1.0 - values[gate]) for gate in gates}
+        gone = [1.0 - math.prod(there[gate] for gate in inside) for inside in sets]
+        return 1.0 - math.prod(gone)
 
     def _lives(self, op: Op, sums: list[float]) -> bool:
         around = not op.alive or any(all(sums[g] for g in s) for s in op.alive)

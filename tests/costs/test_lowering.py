@@ -156,8 +156,12 @@ def test_gradient_is_that_of_the_largest_moment() -> None:
 
 
 def test_unknown_layers_are_named() -> None:
-    model = _chain((6, 4), layers.Dense(7, "relu"), layers.GRU(5), layers.Dense(2))
-    with pytest.warns(UserWarning, match=r"gru.* \(GRU\) becomes on the device.*Comp"):
+    model = _chain(
+        (6, 4), layers.Dense(7, "relu"), layers.UnitNormalization(), layers.Dense(2)
+    )
+    with pytest.warns(
+        UserWarning, match=r"unit.* \(UnitNormalization\) becomes on the device.*Comp"
+    ):
         kd.mask_model(model, budget=kd.Budget(flash=1.0))
 
 
