@@ -14,7 +14,7 @@ _LETTERS, _LETTERS_OF_BIAS = -38, 120
 def attention(build: Builder, step: Step) -> list[int]:
     """softmax(q k^T / sqrt(d)) v, projected; heads move in front of positions.
 
-    Of a single head TensorFlow moves none, which counts here as of several.
+    A single head has nowhere to move: TensorFlow then moves the keys alone.
     """
     terms = step.rule.parameters(step)
     if len(step.hidden) != 3 or _takes_more(step):
@@ -40,7 +40,7 @@ class _Attention:
     def write(self) -> int:
         key = self._projected("key", 1, self.at_value, self.keys)
         query = self._projected("query", 0, self.at_query, self.keys)
-        query, key = self._moved(query), self._moved(key)
+        query, key = self._moved(query), self._moved(key, always=True)
         pairs = Term(self.at_query * self.at_value, None, self.heads)
         scores = self._emit("BATCH_MATMUL", (query, key), pairs)
         root = self.build.weight(self.step, "root", Term(1.0))
@@ -83,7 +83,10 @@ class _Attention:
             found.append(build.weight(step, f"{name}/bias", bias, scales, 4))
         return tuple(found)
 
-    def _moved(self, tensor: int) -> int:
+    def _moved(self, tensor: int, always: bool = False) -> int:
+        several = self.build.measure(Term(1.0, None, self.heads))
+        if not several.axes and several.factor <= 1 and not always:
+            return tensor
         return self.build.emit(
             self.step,
             "TRANSPOSE",
@@ -91,6 +94,7 @@ class _Attention:
             self.build.like(tensor),
             scope="transpose",
             letters=_LETTERS,
+            several=several if several.axes and not always else None,
         )
 
     def _emit(self, kind: str, inputs: Any, size: Term, **more: Any) -> int:

@@ -176,6 +176,8 @@ class Builder:
         cut = tuple((gate, -times) for gate, times in axis if gate >= 0)
         return Size(1.0, ((*cut, (-1, vector.size - fixed)),))
 
-    def bias(self, step: Step, ids: np.ndarray | None, scales: Term) -> Weight:
-        """An int32 bias, one entry per channel."""
-        return self.weight(step, "bias", Term(1.0, None, ids), scales, 4)
+    def bias(
+        self, step: Step, ids: np.ndarray | None, scales: Term, name: str = "bias"
+    ) -> Weight:
+        """An int32 bias, one entry per channel; its name ends in `bias`."""
+        return self.weight(step, name, Term(1.0, None, ids), scales, 4)

@@ -79,7 +79,8 @@ def _convolve(
     kernel, has_bias, ids = parts
     each = Term(1.0, None, ids)
     weights = (build.weight(step, name, kernel, each),)
-    bias = build.bias(step, ids, each)
+    inner = "" if name == "kernel" else f"{name}/"
+    bias = build.bias(step, ids, each, f"{inner}bias")
     if out is None:
         out = build.output(step, lifted=len(step.call.outputs[0].shape) == 3)
     return build.emit(

@@ -83,6 +83,7 @@ class Op:
         letters: how much longer its name is for what was folded into it.
         alive: while which gates are.
         lost: channels that are cut, for what is there only where some are.
+        several: units of which one alone leaves it nothing to do, such as heads.
         ahead: whether TensorFlow comes to it before it comes to the inputs.
         shared: how many of its constants an operator before it has as well.
     """
@@ -101,6 +102,7 @@ class Op:
     letters: int = 0
     alive: Alive = ()
     lost: Size | None = None
+    several: Size | None = None
     ahead: bool = False
     shared: int = 0
 
@@ -169,7 +171,7 @@ def _op(config: dict[str, Any]) -> Op:
     }
     sizes = {
         name: config[name] and _size(config[name])
-        for name in ("channels", "width", "lost")
+        for name in ("channels", "width", "lost", "several")
     }
     weights = tuple(map(_weight, config["weights"]))
     spare = config["spare"] and _weight(config["spare"])

@@ -83,6 +83,50 @@ def test_cost_of_closed_branches(entry: Entry, places: tuple[int, ...]) -> None:
     _assert_that_of_the_stripped_model(entry.name, masked)
 
 
+@pytest.mark.skipif(not alive.TENSORFLOW, reason="the model is not chosen")
+def test_cost_of_zeros_put_back_before_a_normalization() -> None:
+    """A LayerNormalization keeps its width: a PAD before it, a slice behind."""
+    masked = alive.pair("transformer_block")[1]
+    trunk, *others = kd.gates(masked)
+    for gate in others:
+        gate.set_keep(np.arange(gate.units) > 0)
+    for kept in (8, 5):
+        trunk.set_keep(np.arange(8) < kept)
+        _assert_that_of_the_stripped_model("transformer_block", masked)
+        flash, _ = _costs("transformer_block")
+        left = flash.left([*(float(keep.sum()) for keep in _keeps(masked)), 1.0])
+        assert [op.kind for op in left.ops].count("PAD") == 3 * (kept < 8)
+
+
+@pytest.mark.skipif(not alive.TENSORFLOW, reason="the model is not chosen")
+@pytest.mark.parametrize("heads", [1, 2, 3])
+def test_cost_of_a_single_head(heads: int) -> None:
+    """Its axis moves nowhere: the keys alone are transposed."""
+    masked = alive.pair("transformer_block")[1]
+    for gate in kd.gates(masked):
+        many = heads if gate.units == 3 else gate.units
+        gate.set_keep(np.arange(gate.units) < many)
+    _assert_that_of_the_stripped_model("transformer_block", masked)
+    flash, _ = _costs("transformer_block")
+    keeps = _keeps(masked)
+    left = flash.left([*(float(keep.sum()) for keep in keeps), 1.0])
+    kinds = [op.kind for op in left.ops]
+    assert kinds.count("TRANSPOSE") == (1 if heads == 1 else 4)
+    tensors = [keras.ops.convert_to_tensor(keep.astype("float32")) for keep in keeps]
+    assert float(flash.expected(tensors)) == pytest.approx(flash.count(keeps), rel=1e-6)
+
+
+@every_model
+def test_one_key_is_one_constant(entry: Entry) -> None:
+    """Or the expectation counts another one than the count."""
+    flash, _ = _costs(entry.name)
+    found: dict[str, Any] = {}
+    for op in flash.program.ops:
+        for weight in (*op.weights, *filter(None, [op.spare])):
+            size = (weight.size, weight.bytes)
+            assert found.setdefault(weight.key, size) == size
+
+
 def _weight_bytes(program: Program) -> float:
     weights = {w.key: w for op in program.ops for w in op.weights}
     return sum(
