@@ -43,8 +43,13 @@ def slots(program: Program) -> list[Slot]:
         tensor = program.tensors[index]
         alive = makers[index].alive if index in makers else ()
         found.append(Slot(tensor.size, tensor.bytes, first, last, alive))
+    end = max(len(program.ops) - 1, 0)
     for time, op in enumerate(program.ops):
         found += [Slot(*part, time, time, op.alive) for part in _scratch(program, op)]
+        if op.kind == "BATCH_MATMUL":
+            # A transposed copy of the right side, which it never gives back.
+            right = program.tensors[op.inputs[1]]
+            found.append(Slot(right.size, right.bytes, 0, end, op.alive))
     return found
 
 
@@ -53,18 +58,28 @@ def _scratch(program: Program, op: Op) -> list[tuple[Size, int]]:
     if op.kind == "TRANSPOSE_CONV":
         # Sums of int32.
         return [(program.tensors[op.outputs[0]].size, 4)]
+    if op.kind in ("MEAN", "REDUCE_MAX"):
+        # Two indices of 16 bytes, and sums of int32.
+        indices = [(Size(16.0), 1)] * 2
+        sums = [(program.tensors[op.outputs[0]].size, 4)] * (op.kind == "MEAN")
+        return [*indices, *sums]
     if op.kind == "UNIDIRECTIONAL_SEQUENCE_LSTM" and op.width:
         # The four gates of one step, in int16.
         return [(op.width, 2)] * 4
     return []
 
 
+def op_bytes(op: Op) -> float:
+    """Bytes that the interpreter keeps for an operator, whatever its size."""
+    return ARENA_OP + kind_of(op).persistent + ARENA_TENSOR * tensors_of(op)
+
+
 def tail(program: Program, sums: list[float]) -> float:
     """Bytes that the interpreter keeps, given the open units of each gate."""
     ends = len(program.inputs) + len(program.outputs)
-    total = ARENA + ARENA_END * ends + ARENA_TENSOR * len(program.inputs)
+    total: float = ARENA + ARENA_END * ends + ARENA_TENSOR * len(program.inputs)
     for op in program.ops:
-        total += ARENA_OP + kind_of(op).persistent + ARENA_TENSOR * tensors_of(op)
+        total += op_bytes(op)
         if op.channels:
             total += ARENA_CHANNEL * op.channels.of(sums)
         if op.width:

@@ -1,10 +1,13 @@
 """A cost that is counted on the program that a decision leaves."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from keras_diffmask.lowering import Op, Program, compiled
+from keras_diffmask.costs.survival import lives
+from keras_diffmask.lowering import Op, Program, Size, compiled
 
 
 class Decided:
@@ -24,6 +27,7 @@ class Decided:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._compiled: dict[tuple[bool, ...], Program] = {}
+        self._varying = [op for op in program.ops if op.lost or op.several]
 
     def count(self, values: list[np.ndarray]) -> float:
         """The cost at gate values, in NumPy.
@@ -42,10 +46,12 @@ class Decided:
 
     def left(self, sums: list[float]) -> Program:
         """The program of what a decision leaves; `sums` of each gate, and 1."""
-        key = tuple(n > 0 for n in sums)
+        key = (*(n > 0 for n in sums), *(_works(op, sums) for op in self._varying))
         if key not in self._compiled:
             self._compiled[key] = compiled(
-                self.program, lambda op: self._lives(op, sums)
+                self.program,
+                lambda op: self._lives(op, sums),
+                lambda op: _works(op, sums),
             )
         return self._compiled[key]
 
@@ -60,7 +66,44 @@ class Decided:
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    def where_cut(
+        self, xp: Any, values: list[Any], bytes_of: Callable[[Op], float]
+    ) -> Any:
+        """What cutting adds in operators, expected, and takes of them."""
+        total: Any = 0.0
+        for op in self._varying:
+            there = bytes_of(op) * lives(xp, values, op.alive)
+            if op.lost:
+                (axis,) = op.lost.axes
+                gates = [gate for gate, _ in axis if gate >= 0]
+                whole = math.prod(xp.prod(values[gate]) for gate in gates)
+                total = total + there * (1.0 - whole)
+            elif op.several:
+                total = total - there * _alone(values, op.several)
+        return total
+
     def _lives(self, op: Op, sums: list[float]) -> bool:
         around = not op.alive or any(all(sums[g] for g in s) for s in op.alive)
         # What has lost all of its channels is no longer there.
         return around and any(self.program.tensors[t].size.of(sums) for t in op.outputs)
+
+
+def _works(op: Op, sums: list[float]) -> bool:
+    """Whether a decision leaves the operator anything to do."""
+    if op.lost is not None:
+        return bool(op.lost.of(sums) > 0)
+    return op.several is None or bool(op.several.of(sums) > 1)
+
+
+def _alone(values: list[Any], several: Size) -> Any:
+    """The probability that exactly one of the units is open."""
+    (axis,) = several.axes
+    fixed = round(sum(several.factor * times for gate, times in axis if gate < 0))
+    none: Any = float(fixed == 0)
+    one: Any = float(fixed == 1)
+    for gate, _ in axis:
+        for unit in range(values[gate].shape[0] if gate >= 0 else 0):
+            value = values[gate][unit]
+            one = one * (1.0 - value) + none * value
+            none = none * (1.0 - value)
+    return one

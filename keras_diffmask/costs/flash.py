@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_diffmask.costs.cost import Cost
 from keras_diffmask.costs.decided import Decided
@@ -48,10 +49,15 @@ class Flash(Decided):
 
     def expected(self, values: list[Any]) -> Any:
         """The expected bytes on tensors, differentiable, float32."""
-        return self.expectation.expected(values)
+        added = self.where_cut(ops, values, self._overhead)
+        return self.expectation.expected(values) + added
 
     def between(self, values: list[np.ndarray]) -> float:
-        return self.expectation.count(values)
+        added = self.where_cut(np, values, self._overhead)
+        return self.expectation.count(values) + float(added)
+
+    def _overhead(self, op: Op) -> float:
+        return self.scale * _overhead(op)
 
     def decided(self, program: Program, sums: list[float]) -> float:
         weights = {w.key: w for op in program.ops for w in op.weights}
@@ -68,10 +74,13 @@ class Flash(Decided):
         """Factor, terms, and the gates that they live with, for the expectation."""
         yield scale * _ends(program), (Term(1.0),), ()
         around: dict[str, list[Op]] = {}
+        overheads: dict[Alive, float] = {}
         for op in program.ops:
-            yield scale * _overhead(op), (Term(1.0),), op.alive
+            overheads[op.alive] = overheads.get(op.alive, 0.0) + _overhead(op)
             for weight in op.weights:
                 around.setdefault(weight.key, []).append(op)
+        for alive, bytes_ in overheads.items():
+            yield scale * bytes_, (Term(1.0),), alive
         for op in program.ops:
             for weight in op.weights:
                 readers = around.pop(weight.key, [])

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_diffmask.costs.arena import Slot, slots, tail
+from keras_diffmask.costs.arena import Slot, op_bytes, slots, tail
 from keras_diffmask.costs.decided import Decided
 from keras_diffmask.costs.device_bytes import ALIGNMENT
 from keras_diffmask.costs.planner import Buffer, peak
 from keras_diffmask.costs.survival import survival
-from keras_diffmask.lowering import Program, Size, compiled
+from keras_diffmask.lowering import Program, compiled
 
 
 class Ram(Decided):
@@ -71,7 +71,9 @@ class Ram(Decided):
         one = np.ones((), dtype)
         sums = xp.stack([*(xp.sum(v) for v in values), xp.sum(one)])
         sums = xp.reshape(sums, (-1, 1))
-        raw = xp.matmul(tables.bytes.astype(dtype), sums)
+        raw: Any = 1.0
+        for axis in tables.bytes:
+            raw = raw * xp.matmul(axis.astype(dtype), sums)
         full = ALIGNMENT * xp.ceil(raw / ALIGNMENT)
         if xp is ops:
             # Rounding has no gradient: that of the size itself takes its place.
@@ -81,6 +83,7 @@ class Ram(Decided):
         moments = xp.matmul(tables.live.astype(dtype), full)
         total = xp.max(moments) * float(tables.waste)
         total = total + xp.sum(xp.matmul(tables.tail.astype(dtype)[None], sums))
+        total = total + self.where_cut(xp, values, op_bytes)
         return total + float(self.offset)
 
     @cached_property
@@ -105,7 +108,8 @@ class _Tables:
     """The program with no branch closed, as arrays.
 
     Attributes:
-        bytes: `(buffers, gates + 1)`, of each buffer per open unit.
+        bytes: of each buffer per open unit, `(buffers, gates + 1)`; those of
+            a buffer along several axes are the product of one array for each.
         live: `(operators, buffers)`, 1 where it is in memory.
         tail: `(gates + 1,)`, bytes of the tail per open unit.
         around: per buffer the gates that it lives with.
@@ -118,8 +122,11 @@ class _Tables:
         first = np.array([slot.first for slot in found])
         last = np.array([slot.last for slot in found])
         self.live = ((times >= first) & (times <= last)).astype(np.float64)
-        rows = [slot.bytes * _row(slot.size, len(sizes)) for slot in found]
-        self.bytes = np.array(rows).reshape(len(found), -1)
+        most = max([len(slot.size.axes) for slot in found] or [0])
+        self.bytes = [
+            np.array([_row(slot, k, len(sizes)) for slot in found])
+            for k in range(max(most, 1))
+        ]
         ends = np.eye(len(sizes) + 1)
         none = [0.0] * len(sizes) + [1.0]
         fixed = tail(program, none)
@@ -130,10 +137,13 @@ class _Tables:
         self.waste = peak(dense) / max(_largest_sum(dense), 1)
 
 
-def _row(size: Size, gates: int) -> np.ndarray:
+def _row(slot: Slot, place: int, gates: int) -> np.ndarray:
+    """Bytes per open unit along one axis of a buffer; 1 where it has none."""
     row = np.zeros(gates + 1)
-    for gate, times in size.axes[0] if size.axes else ((-1, 1.0),):
-        row[gate] += size.factor * times
+    factor = 1.0 if place else slot.bytes * slot.size.factor
+    axes = slot.size.axes
+    for gate, times in axes[place] if place < len(axes) else ((-1, 1.0),):
+        row[gate] += factor * times
     return row
 
 

@@ -1,7 +1,9 @@
 """What recipes write their operators with."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,8 @@ class Builder:
         self.ops: list[Op] = []
         self.unknown: list[str] = []
         self._places: dict[int, int] = {}
+        self._outer: Step | None = None
+        self._times = 1
         self._makers = {
             id(tensor): step for step in graph.steps for tensor in step.call.outputs
         }
@@ -62,7 +66,12 @@ class Builder:
         """A new activation; `shape` with the batch, `each` in bytes."""
         entries = math.prod(size or 1 for size in shape[1:])
         vector = ids.reshape(-1)
-        size = self.measure(Term(entries / max(vector.size, 1), vector))
+        return self.entries(Term(entries / max(vector.size, 1), vector), each, **more)
+
+    def entries(self, term: Term, each: int = 1, **more: Any) -> int:
+        """A new activation of a product of units."""
+        size = self.measure(term)
+        size = replace(size, factor=self._times * size.factor)
         self.tensors.append(Tensor(size, each, **more))
         return len(self.tensors) - 1
 
@@ -80,6 +89,24 @@ class Builder:
         """The activations that a call takes."""
         return tuple(self._places[id(tensor)] for tensor in step.call.inputs)
 
+    def maker(self, tensor: Any) -> Step | None:
+        """The call that gives a tensor; None for the model's inputs."""
+        return self._makers.get(id(tensor))
+
+    def is_read(self, tensor: Any) -> bool:
+        """Whether a call takes it, or the model gives it out."""
+        ends = any(tensor is end for end in self.graph.model.outputs)
+        return ends or id(tensor) in self.graph.consumers
+
+    @contextmanager
+    def inside(self, step: Step, times: int) -> Iterator[None]:
+        """Write a wrapped layer in the name of its wrapper, for `times` examples."""
+        self._outer, self._times = step, times
+        try:
+            yield
+        finally:
+            self._outer, self._times = None, 1
+
     def output(self, step: Step, which: int = 0, each: int = 1, **more: Any) -> int:
         """A new activation of the size of one of the call's outputs."""
         shape = step.call.outputs[which].shape
@@ -92,13 +119,21 @@ class Builder:
         return len(self.tensors) - 1
 
     def emit(
-        self, step: Step, kind: str, inputs: Any, outputs: Any, **more: Any
+        self,
+        step: Step,
+        kind: str,
+        inputs: Any,
+        outputs: Any,
+        scope: str = "",
+        **more: Any,
     ) -> int:
         """Write an operator; returns its first output."""
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+        step = self._outer or step
+        name = f"{step.name}/{scope}" if scope else step.name
         alive = self.alive(step)
-        self.ops.append(Op(kind, step.name, inputs, outputs, alive=alive, **more))
+        self.ops.append(Op(kind, name, inputs, outputs, alive=alive, **more))
         return outputs[0]
 
     def leaves_constant(self, tensor: Any) -> bool:
@@ -120,15 +155,29 @@ class Builder:
         each: float | None = None,
     ) -> Weight:
         """A constant tensor; `each` in bytes, by default those of a kernel."""
+        outer = f"{self._outer.name}/" if self._outer else ""
         return Weight(
             # A call of its own has a bias of its own: its scale is the input's.
-            key=f"{step.name}/{name}",
+            key=f"{outer}{step.name}/{name}",
             size=self.measure(entries),
             bytes=self.weight_bytes if each is None else each,
             scales=self.measure(scales),
             terms=(entries, scales),
         )
 
-    def bias(self, step: Step, ids: np.ndarray | None, scales: Term) -> Weight:
-        """An int32 bias, one entry per channel."""
-        return self.weight(step, "bias", Term(1.0, None, ids), scales, 4)
+    def lost(self, ids: np.ndarray) -> Size | None:
+        """How many of these channels are cut; None where none can be."""
+        vector = ids.reshape(-1)
+        size = self.measure(Term(1.0, None, vector))
+        if not size.axes:
+            return None
+        (axis,) = size.axes
+        fixed = sum(times for gate, times in axis if gate < 0)
+        cut = tuple((gate, -times) for gate, times in axis if gate >= 0)
+        return Size(1.0, ((*cut, (-1, vector.size - fixed)),))
+
+    def bias(
+        self, step: Step, ids: np.ndarray | None, scales: Term, name: str = "bias"
+    ) -> Weight:
+        """An int32 bias, one entry per channel; its name ends in `bias`."""
+        return self.weight(step, name, Term(1.0, None, ids), scales, 4)

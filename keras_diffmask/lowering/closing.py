@@ -6,7 +6,9 @@ from keras_diffmask.lowering.draft import Draft
 from keras_diffmask.lowering.program import Op
 
 
-def drop(draft: Draft, is_alive: Callable[[Op], bool]) -> None:
+def drop(
+    draft: Draft, is_alive: Callable[[Op], bool], works: Callable[[Op], bool]
+) -> None:
     """Leave out closed branches, and what does nothing."""
     there = set(draft.inputs)
     kept: list[Op] = []
@@ -22,7 +24,7 @@ def drop(draft: Draft, is_alive: Callable[[Op], bool]) -> None:
         elif op.kind == "CONCATENATION" and len(left) > 1:
             parts = [op.but(inputs=tuple(inputs[k] for k in left))]
         else:
-            parts = [op] * (op.kind not in ("NONE", "CONCATENATION"))
+            parts = [op] * (op.kind not in ("NONE", "CONCATENATION") and works(op))
         if not parts:
             same[op.outputs[0]] = inputs[left[0]]
         kept += parts

@@ -14,8 +14,14 @@ TAKES_NORM = frozenset(
 )
 
 
+#: What comes out has a range of its own, whatever the calibration found.
+_OWN_RANGE = frozenset("TANH LOGISTIC SOFTMAX".split())
+
+
 def fold_norms(draft: Draft) -> None:
     """Into the layer before; else into a Dense behind; else MUL and ADD."""
+    for op in [op for op in draft.ops if op.kind == "SCALE"]:
+        _fold_scale(draft, op)
     index = 0
     while index < len(draft.ops):
         op = draft.ops[index]
@@ -24,6 +30,44 @@ def fold_norms(draft: Draft) -> None:
         elif op.kind == "NORM":
             continue
         index += 1
+
+
+def _fold_scale(draft: Draft, scale: Op) -> None:
+    """Into a Dense behind, which has the factors in its kernel; else a MUL."""
+    index = draft.ops.index(scale)
+    readers = draft.readers().get(scale.outputs[0], [])
+    folds = len(readers) == 1 and readers[0] >= 0
+    if folds and draft.ops[readers[0]].kind == "FULLY_CONNECTED":
+        draft.bypass(scale)
+    else:
+        draft.ops[index] = scale.but(kind="MUL")
+
+
+def requantize(draft: Draft) -> None:
+    """Before what joins tensors, all of which then have one scale."""
+    result: list[Op] = []
+    readers = draft.readers()
+    renamed: dict[int, int] = {}
+    for op in draft.ops:
+        inputs = tuple(renamed.get(t, t) for t in op.inputs)
+        result.append(op.but(inputs=inputs))
+        if op.kind not in _OWN_RANGE:
+            continue
+        (tensor,) = op.outputs
+        behind = {draft.ops[k].kind for k in readers.get(tensor, []) if k >= 0}
+        if behind & {"CONCATENATION", "PACK"}:
+            renamed[tensor] = draft.new(tensor)
+            more = {"weights": (), "letters": 0}
+            result.append(
+                op.but(
+                    kind="QUANTIZE",
+                    inputs=(tensor,),
+                    outputs=(renamed[tensor],),
+                    **more,
+                )
+            )
+    draft.ops = result
+    draft.outputs = [renamed.get(t, t) for t in draft.outputs]
 
 
 def _unfolded(draft: Draft, op: Op) -> list[Op]:
@@ -72,15 +116,25 @@ def _take_in(draft: Draft, op: Op, norm: Op) -> None:
     draft.remove([draft.ops.index(norm)])
 
 
+def _behind(draft: Draft, tensor: int) -> Op | None:
+    """What makes a tensor that nothing else reads; a RESHAPE lets through."""
+    makers, readers = draft.makers(), draft.readers()
+    while len(readers[tensor]) == 1 and tensor in makers:
+        before = draft.ops[makers[tensor]]
+        if before.kind != "RESHAPE":
+            return before
+        (tensor,) = before.inputs
+    return None
+
+
 def fuse_activations(draft: Draft) -> None:
     for op in list(draft.ops):
         if op.kind not in ("RELU", "RELU6"):
             continue
-        (tensor,) = op.inputs
-        maker = draft.makers().get(tensor)
-        if maker is None or len(draft.readers()[tensor]) > 1:
+        before = _behind(draft, op.inputs[0])
+        if before is None:
             continue
-        before = draft.ops[maker]
+        maker, tensor = draft.ops.index(before), op.inputs[0]
         if before.kind in {*TAKES_RELU, "SUM"} and not before.fused:
             draft.ops[maker] = before.but(fused=True)
             draft.remove([draft.ops.index(op)])

@@ -1,11 +1,11 @@
-"""Recipes of layers with kernels: convolutions, Dense, LSTM."""
+"""Recipes of layers with kernels: convolutions, Dense, EinsumDense."""
 
 import math
 from typing import Any
 
-import keras
 import numpy as np
 
+from keras_diffmask import einsum
 from keras_diffmask.graph import Step, Term
 from keras_diffmask.lowering.activations import activate
 from keras_diffmask.lowering.builder import Builder
@@ -79,7 +79,8 @@ def _convolve(
     kernel, has_bias, ids = parts
     each = Term(1.0, None, ids)
     weights = (build.weight(step, name, kernel, each),)
-    bias = build.bias(step, ids, each)
+    inner = "" if name == "kernel" else f"{name}/"
+    bias = build.bias(step, ids, each, f"{inner}bias")
     if out is None:
         out = build.output(step, lifted=len(step.call.outputs[0].shape) == 3)
     return build.emit(
@@ -122,45 +123,42 @@ def dense(build: Builder, step: Step) -> list[int]:
     return [activate(build, step, out, layer.activation)]
 
 
-def lstm(build: Builder, step: Step) -> list[int]:
-    """One fused operator: four kernels on the input, four on the state, four biases."""
-    layer = step.layer
-    is_lstm = isinstance(layer.cell, keras.layers.LSTMCell)
-    if not is_lstm or len(step.inputs) > 1 or len(step.outputs) > 1:
+def einsum_dense(build: Builder, step: Step) -> list[int]:
+    """A FULLY_CONNECTED; a TRANSPOSE where the axes of its product are not last."""
+    layer, call = step.layer, step.call
+    ranks = [len(call.inputs[0].shape), len(call.outputs[0].shape)]
+    axes = einsum.parse(layer.equation, ranks[0])
+    if axes.shared or axes.summed:
         return other(build, step)
-    units = step.outputs[0].reshape(-1)
-    rows = step.inputs[0].reshape(-1)
-    weights = []
-    for gate in "ifco":
-        weights += [
-            build.weight(step, f"kernel_{gate}", Term(1.0, rows, units)),
-            build.weight(step, f"recurrent_{gate}", Term(1.0, units, units)),
-            build.weight(step, f"bias_{gate}", Term(1.0, None, units), each=4),
-        ]
-    (source,) = build.inputs(step)
-    if layer.go_backwards:
-        source = build.emit(step, "REVERSE_V2", source, build.like(source))
-    shape = step.call.inputs[0].shape
-    sequence = build.tensor(units, (*shape[:2], units.size))
-    build.emit(
-        step,
-        "UNIDIRECTIONAL_SEQUENCE_LSTM",
-        source,
-        sequence,
-        weights=tuple(weights),
-        width=build.measure(Term(1.0, None, units)),
-    )
-    if layer.return_sequences:
-        return [sequence]
-    return [build.emit(step, "STRIDED_SLICE", sequence, build.output(step))]
-
-
-def embedding(build: Builder, step: Step) -> list[int]:
-    """A table that rows are gathered from."""
-    ids = step.outputs[0].reshape(-1)
-    table = build.weight(step, "table", Term(float(step.layer.input_dim), None, ids))
+    (tensor,) = build.inputs(step)
+    kernel, *rest = _terms(step)
+    read, written = ([a for a, _ in pairs] for pairs in (axes.contracted, axes.written))
+    if not _are_last(read, ranks[0]):
+        tensor = build.emit(step, "TRANSPOSE", tensor, build.like(tensor))
+    if len(read) > 1:
+        tensor = build.emit(step, "RESHAPE", tensor, build.like(tensor))
+    weights: tuple[Weight, ...] = (build.weight(step, "kernel", kernel),)
+    for term in rest:
+        weights += (build.weight(step, "bias", term, each=4),)
     out = build.output(step)
-    return [build.emit(step, "GATHER", build.inputs(step), out, weights=(table,))]
+    build.emit(step, "FULLY_CONNECTED", tensor, out, weights=weights)
+    if len(written) > 1:
+        out = build.emit(step, "RESHAPE", out, build.output(step))
+    if not _are_last(written, ranks[1]):
+        out = build.emit(step, "TRANSPOSE", out, build.output(step))
+    return [activate(build, step, out, layer.activation)]
+
+
+def _terms(step: Step) -> list[Term]:
+    """Of the kernel and the bias; a rule that bars cutting counts both as one."""
+    terms, layer = step.rule.parameters(step), step.layer
+    if len(terms) > 1 or layer.bias_axes is None:
+        return terms
+    return [Term(float(math.prod(w.shape))) for w in (layer.kernel, layer.bias)]
+
+
+def _are_last(axes: list[int], rank: int) -> bool:
+    return sorted(axes) == list(range(rank - len(axes), rank))
 
 
 def prelu(build: Builder, step: Step) -> list[int]:

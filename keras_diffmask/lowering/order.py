@@ -11,6 +11,8 @@ def ordered(program: Program, ops: list[Op]) -> Program:
     TensorFlow imports a graph in reverse postorder, from the inputs on, with
     what reads a tensor sorted by name (`GetReversePostOrder`): of two branches,
     the one whose layer comes first in the alphabet runs first, as a whole.
+    It comes to a kernel that all steps of an unrolled layer share before it
+    comes to the inputs: what is cut out of the sequence is cut ahead of them.
     """
     readers: dict[int, list[int]] = {}
     for index, op in enumerate(ops):
@@ -19,13 +21,15 @@ def ordered(program: Program, ops: list[Op]) -> Program:
 
     def next_of(tensors: tuple[int, ...]) -> list[int]:
         found = {index for tensor in tensors for index in readers.get(tensor, [])}
-        # Keras' scopes are numbered: `conv2d` is `conv2d_1/`, or so.
-        return sorted(found, key=lambda index: (ops[index].name + "_1/", index))
+        return sorted(found, key=lambda index: (_node(ops[index].name), index))
 
     finished: list[int] = []
     seen: set[int] = set()
     # Without recursion: a model may be deeper than Python's stack.
     stack = [(index, False) for index in next_of(program.inputs)]
+    ahead = [index for index, op in enumerate(ops) if op.ahead]
+    ahead.sort(key=lambda index: (_node(ops[index].name), index))
+    stack += [(index, False) for index in ahead]
     while stack:
         index, is_done = stack.pop()
         if is_done:
@@ -36,6 +40,12 @@ def ordered(program: Program, ops: list[Op]) -> Program:
             later = next_of(ops[index].outputs)
             stack += [(reader, False) for reader in later if reader not in seen]
     return replace(program, ops=tuple(ops[index] for index in reversed(finished)))
+
+
+def _node(name: str) -> str:
+    # Keras' scopes are numbered: `conv2d` is `conv2d_1/`, or so.
+    layer, _, inner = name.partition("/")
+    return f"{layer}_1/{inner}"
 
 
 def lifetimes(program: Program) -> dict[int, tuple[int, int]]:

@@ -69,7 +69,8 @@ class Op:
 
     Attributes:
         kind: TFLite's name of it; while lowering also `SUM`, `NORM`, `NONE`.
-        name: of the layer that it comes from; decides the order of branches.
+        name: of the layer that it comes from, and behind a `/` TensorFlow's own
+            within it; decides the order of branches.
         inputs: indices of tensors; constants are not among them.
         outputs: indices of tensors.
         weights: its constants.
@@ -81,6 +82,10 @@ class Op:
         shifts: per input whether a constant is left where it is closed.
         letters: how much longer its name is for what was folded into it.
         alive: while which gates are.
+        lost: channels that are cut, for what is there only where some are.
+        several: units of which one alone leaves it nothing to do, such as heads.
+        ahead: whether TensorFlow comes to it before it comes to the inputs.
+        shared: how many of its constants an operator before it has as well.
     """
 
     kind: str
@@ -96,6 +101,10 @@ class Op:
     shifts: tuple[bool, ...] = ()
     letters: int = 0
     alive: Alive = ()
+    lost: Size | None = None
+    several: Size | None = None
+    ahead: bool = False
+    shared: int = 0
 
     def but(self, **changes: Any) -> "Op":
         return replace(self, **changes)
@@ -161,7 +170,8 @@ def _op(config: dict[str, Any]) -> Op:
         for name in ("inputs", "outputs", "single", "shifts", "alive")
     }
     sizes = {
-        name: config[name] and _size(config[name]) for name in ("channels", "width")
+        name: config[name] and _size(config[name])
+        for name in ("channels", "width", "lost", "several")
     }
     weights = tuple(map(_weight, config["weights"]))
     spare = config["spare"] and _weight(config["spare"])

@@ -13,12 +13,12 @@ from keras import layers
 
 from keras_diffmask.keras_internals import operation_classes
 from keras_diffmask.lowering.activations import relu_layer
+from keras_diffmask.lowering.attention import attention
 from keras_diffmask.lowering.kernels import (
     convolution,
     dense,
     depthwise,
-    embedding,
-    lstm,
+    einsum_dense,
     prelu,
     separable,
 )
@@ -38,6 +38,23 @@ from keras_diffmask.lowering.recipes import (
     summed,
     vanishes,
 )
+from keras_diffmask.lowering.recurrent import bidirectional, flip, recurrent
+from keras_diffmask.lowering.statistics import (
+    group_normalized,
+    layer_normalized,
+    rms_normalized,
+)
+from keras_diffmask.lowering.tables import embedding, reversible
+from keras_diffmask.lowering.wrapped import time_distributed
+
+
+def recipe_for(layer: Any) -> Recipe | None:
+    """The row for a layer, by its class or the nearest above it; None: no row."""
+    for kind in type(layer).__mro__:
+        if kind in _BY_CLASS:
+            return _BY_CLASS[kind]
+    return None
+
 
 TABLE: dict[type, Recipe] = {
     # Gone at inference.
@@ -58,12 +75,22 @@ TABLE: dict[type, Recipe] = {
     layers.SeparableConv1D: separable,
     layers.SeparableConv2D: separable,
     layers.Dense: dense,
-    layers.LSTM: lstm,
-    layers.RNN: lstm,
+    layers.EinsumDense: einsum_dense,
     layers.Embedding: embedding,
+    layers.ReversibleEmbedding: reversible,
+    # One fused operator, or one after the other for each step.
+    layers.RNN: recurrent,
+    layers.Bidirectional: bidirectional,
+    layers.TimeDistributed: time_distributed(recipe_for),
+    # A layer of several products.
+    layers.MultiHeadAttention: attention,
+    # Normalizations.
     layers.BatchNormalization: normalized,
     layers.Rescaling: rescaled,
     layers.Normalization: standardized,
+    layers.LayerNormalization: layer_normalized,
+    layers.RMSNormalization: rms_normalized,
+    layers.GroupNormalization: group_normalized,
     # Activations.
     layers.Activation: activation,
     layers.ReLU: relu_layer,
@@ -116,6 +143,8 @@ OPERATORS: dict[str, Recipe] = {
     "Squeeze": reshape,
     "Transpose": own("TRANSPOSE"),
     "GetItem": own("STRIDED_SLICE"),
+    "Pad": own("PAD"),
+    "Flip": flip,
 }
 _BY_CLASS = (
     TABLE
@@ -126,11 +155,3 @@ _BY_CLASS = (
     }
     | {kind: summed for kind in operation_classes("Add")}
 )
-
-
-def recipe_for(layer: Any) -> Recipe | None:
-    """The row for a layer, by its class or the nearest above it; None: no row."""
-    for kind in type(layer).__mro__:
-        if kind in _BY_CLASS:
-            return _BY_CLASS[kind]
-    return None

@@ -1,5 +1,6 @@
 """Plain `fit` meets the budget, whatever it is fed and however it ends."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 import keras_diffmask as kd
 from keras_diffmask import export
+from keras_diffmask.costs import Gating, device_cost
+from keras_diffmask.graph import trace
 from keras_diffmask.masking.budgeted import controller_of, is_searching
 from tests.budget.networks import BATCH, EXAMPLES, data, masked
 
@@ -179,3 +182,25 @@ def test_without_a_budget_fit_is_fit() -> None:
     model = masked(None)
     model.fit(*data(), batch_size=BATCH, epochs=1, verbose=0)
     assert not any(gate.is_fixed for gate in kd.gates(model))
+
+
+def test_fit_meets_bytes_with_an_unrolled_layer() -> None:
+    """A GRU is many operators on the device, and no layer without a row."""
+    inputs = keras.Input((4, 3))
+    x = keras.layers.GRU(10)(inputs)
+    dense = keras.Model(inputs, keras.layers.Dense(2)(x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model = kd.mask_model(dense, budget=kd.Budget(flash=0.97, ram=0.99))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    eagerly = keras.backend.backend() == "tensorflow"
+    model.compile(keras.optimizers.Adam(0.01), loss, run_eagerly=eagerly)
+    x, y = data()
+    model.fit(x.repeat(2, axis=1).reshape(-1, 4, 3), y, epochs=3, verbose=0)
+    (gate,) = kd.gates(model)
+    assert gate.is_fixed and 0 < gate.keep.sum() < 10
+    left = Gating.without_gates(trace(export.strip(model)))
+    controller = controller_of(model)
+    assert controller is not None
+    for limit in controller.as_limits():
+        assert device_cost(limit.cost.name, left).count([]) <= limit.most

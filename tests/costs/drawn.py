@@ -1,4 +1,7 @@
-"""Models drawn at random, in the shapes that people put on microcontrollers."""
+"""Models drawn at random, in the shapes that people put on microcontrollers.
+
+Of two parts: convolutions and LSTMs, and what got its rows later (`sequences`).
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -166,12 +169,16 @@ KINDS: tuple[Callable[[Random], keras.Model], ...] = (
 )
 
 
-def draw(index: int, seed: int) -> tuple[str, keras.Model, keras.Model]:
+def draw(
+    index: int,
+    seed: int,
+    kinds: tuple[Callable[[Random], keras.Model], ...] = KINDS,
+) -> tuple[str, keras.Model, keras.Model]:
     """A kind's name, a dense model, and what a random decision leaves of it."""
     rng = np.random.default_rng([seed, index])
     keras.utils.set_random_seed(seed + index)
     keras.utils.clear_session(free_memory=False)
-    kind = KINDS[index]
+    kind = kinds[index]
     model = kind(rng)
     for weight in model.weights:
         # A bias that is 0 has no tensor in the file; a trained one is not 0.

@@ -74,6 +74,79 @@ SEQUENCES = [
 ]
 
 
+_STEP = "FULLY_CONNECTED ADD LOGISTIC SPLIT FULLY_CONNECTED MUL ADD TANH SUB MUL ADD"
+_CENTRED = (
+    "MEAN DEQUANTIZE NEG QUANTIZE SQUARED_DIFFERENCE MEAN ADD RSQRT MUL MUL ADD MUL ADD"
+)
+#: Of inputs with 3 steps, and 4 features.
+STEPS = [
+    (
+        [layers.GRU(5)],
+        "FULLY_CONNECTED STRIDED_SLICE SPLIT ADD LOGISTIC SPLIT MUL FULLY_CONNECTED "
+        f"STRIDED_SLICE SPLIT ADD TANH MUL SUB {_STEP} {_STEP}",
+    ),
+    (
+        [layers.GRU(5, reset_after=False, use_bias=False), layers.Dense(2)],
+        "FULLY_CONNECTED STRIDED_SLICE SPLIT LOGISTIC STRIDED_SLICE FULLY_CONNECTED "
+        "STRIDED_SLICE SPLIT TANH MUL SUB "
+        + 2
+        * "FULLY_CONNECTED ADD LOGISTIC SPLIT MUL FULLY_CONNECTED ADD TANH SUB MUL ADD "
+        + "FULLY_CONNECTED",
+    ),
+    (
+        [layers.SimpleRNN(5, return_sequences=True), layers.GlobalAveragePooling1D()],
+        "FULLY_CONNECTED STRIDED_SLICE SPLIT TANH QUANTIZE FULLY_CONNECTED ADD TANH "
+        "QUANTIZE FULLY_CONNECTED ADD TANH QUANTIZE PACK MEAN",
+    ),
+    (
+        [layers.Bidirectional(layers.LSTM(5, return_sequences=True))],
+        "REVERSE_V2 UNIDIRECTIONAL_SEQUENCE_LSTM REVERSE_V2 "
+        "UNIDIRECTIONAL_SEQUENCE_LSTM CONCATENATION",
+    ),
+    (
+        [layers.Bidirectional(layers.LSTM(5), merge_mode="ave"), layers.Dense(2)],
+        "REVERSE_V2 UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE "
+        "UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE ADD FULLY_CONNECTED",
+    ),
+    ([layers.TimeDistributed(layers.Dense(7, "relu"))], "FULLY_CONNECTED"),
+    (
+        [
+            layers.TimeDistributed(layers.Dense(4, "tanh")),
+            layers.TimeDistributed(layers.BatchNormalization()),
+            layers.LSTM(4),
+        ],
+        "FULLY_CONNECTED TANH MUL ADD RESHAPE UNIDIRECTIONAL_SEQUENCE_LSTM "
+        "STRIDED_SLICE",
+    ),
+    ([layers.LayerNormalization()], _CENTRED),
+    (
+        [layers.GroupNormalization(2), layers.Dense(2)],
+        f"RESHAPE {_CENTRED} RESHAPE FULLY_CONNECTED",
+    ),
+    (
+        [layers.RMSNormalization(), layers.Dense(2)],
+        "DEQUANTIZE SQUARE QUANTIZE MEAN ADD RSQRT MUL FULLY_CONNECTED",
+    ),
+    ([layers.EinsumDense("abc,cd->abd", (3, 7), "relu", "d")], "FULLY_CONNECTED"),
+    (
+        [layers.EinsumDense("abc,bd->adc", (5, 4)), layers.Dense(2)],
+        "TRANSPOSE FULLY_CONNECTED TRANSPOSE FULLY_CONNECTED",
+    ),
+]
+#: Of inputs with 3 steps, of 8 x 8 pictures.
+PICTURES = (
+    [
+        layers.TimeDistributed(layers.Conv2D(5, 3)),
+        layers.TimeDistributed(layers.BatchNormalization()),
+        layers.TimeDistributed(layers.ReLU()),
+        layers.TimeDistributed(layers.MaxPooling2D()),
+        layers.TimeDistributed(layers.Flatten()),
+        layers.LSTM(4),
+    ],
+    "RESHAPE CONV_2D MAX_POOL_2D RESHAPE UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE",
+)
+
+
 @pytest.mark.parametrize(("chain", "operators"), FILES, ids=range(len(FILES)))
 def test_chains_of_images(chain: list[layers.Layer], operators: str) -> None:
     assert _operators(_chain(IMAGE, *chain)) == operators
@@ -82,6 +155,45 @@ def test_chains_of_images(chain: list[layers.Layer], operators: str) -> None:
 @pytest.mark.parametrize(("chain", "operators"), SEQUENCES, ids=range(len(SEQUENCES)))
 def test_chains_of_sequences(chain: list[layers.Layer], operators: str) -> None:
     assert _operators(_chain((20, 3), *chain)) == operators
+
+
+@pytest.mark.parametrize(("chain", "operators"), STEPS, ids=range(len(STEPS)))
+def test_chains_of_steps(chain: list[layers.Layer], operators: str) -> None:
+    assert _operators(_chain((3, 4), *chain)).split() == operators.split()
+
+
+def test_chain_of_pictures() -> None:
+    chain, operators = PICTURES
+    assert _operators(_chain((3, 8, 8, 2), *chain)) == operators
+
+
+def test_pieces_of_a_sequence_are_cut_ahead_of_its_steps() -> None:
+    """As TensorFlow orders them: rows of 19 steps, in pieces of 8."""
+    kinds = _operators(_chain((19, 4), layers.GRU(5))).split()
+    assert kinds[:18].count("SPLIT") == 7
+    assert kinds[7:18] == [*["STRIDED_SLICE", "SPLIT"] * 2, *kinds[11:18]]
+    assert len(kinds) == 220
+
+
+def test_attention() -> None:
+    inputs = keras.Input((5, 8))
+    model = keras.Model(inputs, layers.MultiHeadAttention(3, 4)(inputs, inputs))
+    kinds = _operators(model).split()
+    assert sorted(kinds) == sorted(
+        ["FULLY_CONNECTED", "RESHAPE", "TRANSPOSE"] * 4
+        + ["BATCH_MATMUL", "MUL", "SOFTMAX", "BATCH_MATMUL"]
+    )
+
+
+def test_table_and_its_way_back_are_two_constants() -> None:
+    inputs = keras.Input((6,), dtype="int32")
+    table = layers.ReversibleEmbedding(16, 8)
+    model = keras.Model(inputs, table(table(inputs), reverse=True))
+    assert _operators(model) == "LESS ADD SELECT GATHER FULLY_CONNECTED"
+    flash = device_cost("flash", Gating.without_gates(trace(model)))
+    weights = [w for op in flash.program.ops for w in op.weights if w.bytes == 1]
+    assert [w.size.of([1.0]) for w in weights] == [128, 128]
+    assert len({w.key for w in weights}) == 2
 
 
 def test_order_of_branches_is_that_of_their_names() -> None:
@@ -156,8 +268,12 @@ def test_gradient_is_that_of_the_largest_moment() -> None:
 
 
 def test_unknown_layers_are_named() -> None:
-    model = _chain((6, 4), layers.Dense(7, "relu"), layers.GRU(5), layers.Dense(2))
-    with pytest.warns(UserWarning, match=r"gru.* \(GRU\) becomes on the device.*Comp"):
+    model = _chain(
+        (6, 4), layers.Dense(7, "relu"), layers.UnitNormalization(), layers.Dense(2)
+    )
+    with pytest.warns(
+        UserWarning, match=r"unit.* \(UnitNormalization\) becomes on the device.*Comp"
+    ):
         kd.mask_model(model, budget=kd.Budget(flash=1.0))
 
 

@@ -25,7 +25,7 @@ class MultiHeadAttentionRule(Rule):
         layer = step.layer
         if layer.get_config().get("use_gate"):
             return f"{step.name} has a gate on its output"
-        if len(step.inputs) not in (2, 3) or len(self._names(step)) != len(step.inputs):
+        if len(step.inputs) not in (2, 3) or len(self.names(step)) != len(step.inputs):
             return f"{step.name} takes a mask as a tensor"
         if not all(on_last_axis(ids) for ids in step.inputs):
             return f"{step.name} reads an axis along which channels are mixed"
@@ -45,9 +45,9 @@ class MultiHeadAttentionRule(Rule):
         }
         if len(step.inputs) == 2:
             readers["value"] = [layer.value_dense, layer.key_dense]
-        return [readers[name] for name in self._names(step)]
+        return [readers[name] for name in self.names(step)]
 
-    def _names(self, step: Step) -> list[str]:
+    def names(self, step: Step) -> list[str]:
         """Of each input, the argument that it was passed as."""
         arguments = step.call.arguments
         positional = ("query", "value", "key")[: len(arguments.args)]
@@ -57,7 +57,7 @@ class MultiHeadAttentionRule(Rule):
 
     def _ids(self, step: Step, name: str) -> np.ndarray:
         """Ids of the tensor that was passed as this argument."""
-        names = self._names(step)
+        names = self.names(step)
         found = names.index(name if name in names else "value")
         return step.inputs[found].reshape(-1)
 
@@ -122,7 +122,7 @@ class MultiHeadAttentionRule(Rule):
             yield Hold(ids.reshape(-1)[read & ~(constant.reshape(-1) == 0)])
 
     def _positions(self, step: Step) -> tuple[int, int]:
-        names = self._names(step)
+        names = self.names(step)
         places = (names.index("query"), names.index("value"))
         query, value = (step.call.inputs[place].shape[1:-1] for place in places)
         return (

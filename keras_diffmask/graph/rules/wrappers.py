@@ -16,7 +16,7 @@ from keras_diffmask.keras_internals import Call
 class TimeDistributedRule(Rule):
     """The wrapped layer at every time step."""
 
-    def _inner(self, step: Step) -> Step | None:
+    def inner(self, step: Step) -> Step | None:
         """A call of the wrapped layer at one time step, or None."""
         if "inner" not in step.memo:
             step.memo["inner"] = self._make_inner(step)
@@ -44,34 +44,34 @@ class TimeDistributedRule(Rule):
         return True
 
     def trace(self, step: Step) -> list[np.ndarray]:
-        inner = self._inner(step)
+        inner = self.inner(step)
         if inner is None:
             kind = type(step.layer.layer).__name__
             return step.bar(f"{step.name} wraps a {kind}, which it cannot be cut with")
         return [ids[None] for ids in inner.outputs]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        inner = self._inner(step)
+        inner = self.inner(step)
         if inner is None:
             return super().constants(step, inputs)
         return [v[None] for v in inner.rule.constants(inner, [inputs[0][0]])]
 
     def holds(self, step: Step, kept: np.ndarray, inputs: list, outputs: list) -> Any:
-        inner = self._inner(step)
+        inner = self.inner(step)
         if inner is None:
             return iter(())
         return inner.rule.holds(inner, kept, [inputs[0][0]], [outputs[0][0]])
 
     def settles(self, step: Step, zero: bool) -> bool:
-        inner = self._inner(step)
+        inner = self.inner(step)
         return inner is not None and inner.rule.settles(inner, zero)
 
     def foldable(self, step: Step, index: int) -> bool:
-        inner = self._inner(step)
+        inner = self.inner(step)
         return inner is not None and inner.rule.foldable(inner, index)
 
     def macs(self, step: Step) -> list[Term]:
-        inner = self._inner(step)
+        inner = self.inner(step)
         if inner is None:
             return super().macs(step)
         steps = step.call.inputs[0].shape[1] or 1
@@ -81,13 +81,13 @@ class TimeDistributedRule(Rule):
         ]
 
     def parameters(self, step: Step) -> list[Term]:
-        inner = self._inner(step)
+        inner = self.inner(step)
         if inner is None:
             return super().parameters(step)
         return inner.rule.parameters(inner)
 
     def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
-        inner = self._inner(step)
+        inner = self.inner(step)
         if inner is None:
             return {}, {}
         constants = [values[0] for values in cut.constants]
@@ -97,5 +97,5 @@ class TimeDistributedRule(Rule):
         return {"layer": weights.changed(config, changes)}, left
 
     def leak_free(self, step: Step) -> bool:
-        inner = self._inner(step)
+        inner = self.inner(step)
         return inner is not None and inner.rule.leak_free(inner)
