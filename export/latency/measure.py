@@ -16,10 +16,10 @@ from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.benchmarking.host import show_progress
 from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.emit import to_tflite
-from keras_diffmask.export.latency.operators import find
-from keras_diffmask.export.latency.parts import time_parts, time_whole
+from keras_diffmask.export.latency.operators import Found, find
+from keras_diffmask.export.latency.parts import Part, Whole, time_parts, time_whole
 from keras_diffmask.graph import trace
-from keras_diffmask.lowering import compiled, lower
+from keras_diffmask.lowering import Program, compiled, lower
 from keras_diffmask.masking.placement import place
 
 _QUANTIZATIONS = ("int8", "float32")
@@ -76,37 +76,17 @@ def measure_latency(
     if calibration is None:
         calibration = random_examples(model)
     content = converted(model, quantization, calibration)
-    graph = trace(model)
-    places = place(graph)
-    gating = Gating(graph, places.gate_of, places.sizes, places.branches)
-    program = compiled(lower(graph, gating.size, gating.alive))
-    sums = [*map(float, gating.sizes), 1.0]
-    found = find(content, program, sums)
+    gating = _gating(model)
+    program = compiled(lower(gating.graph, gating.size, gating.alive))
+    found = find(content, program, [*map(float, gating.sizes), 1.0])
     if progress is None and verbose:
         progress = show_progress
     parts = time_parts(found, rounds, progress)
     whole = time_whole(content, found, max(rounds, _LEAST_ROUNDS))
-    ns = [max(part - whole.call_ns, 0.0) for part in whole.parts]
-    placed = [(k, item.place) for k, item in enumerate(found) if item.place is not None]
     here = machine()
-    table = LatencyTable(
+    table = dataclasses.replace(
+        _table(gating, program, found, parts, whole),
         model=model.name,
-        fingerprint=fingerprint(program, sums),
-        rows=tuple(
-            LatencyRow(
-                place=at,
-                layer=program.ops[at].name,
-                kind=program.ops[at].kind,
-                inputs=parts[k].inputs,
-                outputs=parts[k].outputs,
-                ns=_above(parts[k].ratios * whole.parts[k] - whole.call_ns),
-                spread=whole.spreads[k],
-            )
-            for k, at in placed
-        ),
-        scale=max(whole.ns - whole.call_ns, 0.0) / max(sum(ns), 1.0),
-        dense_ns=whole.ns,
-        fixed=tuple(at for k, at in placed if parts[k].is_fixed),
         quantization=quantization,
         device=device,
         machine=f"{here.cpu}, {here.system}",
@@ -116,6 +96,45 @@ def measure_latency(
     # What is left of the whole: the call, and operators that are in no row.
     rest = whole.ns - Latency.of(gating, table).dense(gating.sizes)
     return dataclasses.replace(table, call_ns=max(rest, 0.0))
+
+
+def _gating(model: keras.Model) -> Gating:
+    """Every gate that the model can have: what they close is what varies."""
+    graph = trace(model)
+    places = place(graph)
+    return Gating(graph, places.gate_of, places.sizes, places.branches)
+
+
+def _table(
+    gating: Gating,
+    program: Program,
+    found: list[Found],
+    parts: list[Part],
+    whole: Whole,
+) -> LatencyTable:
+    """What was timed, by the operators of the program."""
+    call = whole.call_ns
+    placed = [(k, item.place) for k, item in enumerate(found) if item.place is not None]
+    own = sum(max(ns - call, 0.0) for ns in whole.parts)
+    return LatencyTable(
+        model="",
+        fingerprint=fingerprint(program, [*map(float, gating.sizes), 1.0]),
+        rows=tuple(
+            LatencyRow(
+                place=at,
+                layer=program.ops[at].name,
+                kind=program.ops[at].kind,
+                inputs=parts[k].inputs,
+                outputs=parts[k].outputs,
+                ns=_above(parts[k].ratios * whole.parts[k] - call),
+                spread=whole.spreads[k],
+            )
+            for k, at in placed
+        ),
+        scale=max(whole.ns - call, 0.0) / max(own, 1.0),
+        dense_ns=whole.ns,
+        fixed=tuple(at for k, at in placed if parts[k].is_fixed),
+    )
 
 
 def _above(ns: np.ndarray) -> tuple[tuple[float, ...], ...]:

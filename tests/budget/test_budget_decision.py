@@ -113,7 +113,7 @@ def test_dense_budget_closes_nothing() -> None:
     [
         (
             {},
-            r"at least one of macs, .*, flash, ram; received an empty Budget\(\)",
+            r"at least one of macs, .*, latency; received an empty Budget\(\)",
         ),
         ({"macs": math.nan}, r"macs as a fraction .* received macs=nan\. Write macs"),
         ({"macs": -0.5}, r"macs as a fraction .* received macs=-0\.5"),
