@@ -46,12 +46,12 @@ class Decided:
 
     def left(self, sums: list[float]) -> Program:
         """The program of what a decision leaves; `sums` of each gate, and 1."""
-        key = (*(n > 0 for n in sums), *(_works(op, sums) for op in self._varying))
+        key = (*(n > 0 for n in sums), *(_does_work(op, sums) for op in self._varying))
         if key not in self._compiled:
             self._compiled[key] = compiled(
                 self.program,
                 lambda op: self._lives(op, sums),
-                lambda op: _works(op, sums),
+                lambda op: _does_work(op, sums),
             )
         return self._compiled[key]
 
@@ -73,13 +73,8 @@ class Decided:
         total: Any = 0.0
         for op in self._varying:
             there = bytes_of(op) * lives(xp, values, op.alive)
-            if op.lost:
-                (axis,) = op.lost.axes
-                gates = [gate for gate, _ in axis if gate >= 0]
-                whole = math.prod(xp.prod(values[gate]) for gate in gates)
-                total = total + there * (1.0 - whole)
-            elif op.several:
-                total = total - there * _alone(values, op.several)
+            share = works(xp, values, op)
+            total = total + there * (share if op.lost else share - 1.0)
         return total
 
     def _lives(self, op: Op, sums: list[float]) -> bool:
@@ -88,11 +83,20 @@ class Decided:
         return around and any(self.program.tensors[t].size.of(sums) for t in op.outputs)
 
 
-def _works(op: Op, sums: list[float]) -> bool:
+def _does_work(op: Op, sums: list[float]) -> bool:
     """Whether a decision leaves the operator anything to do."""
     if op.lost is not None:
         return bool(op.lost.of(sums) > 0)
     return op.several is None or bool(op.several.of(sums) > 1)
+
+
+def works(xp: Any, values: list[Any], op: Op) -> Any:
+    """The probability that a decision leaves the operator anything to do."""
+    if op.lost is not None:
+        (axis,) = op.lost.axes
+        gates = [gate for gate, _ in axis if gate >= 0]
+        return 1.0 - math.prod(xp.prod(values[gate]) for gate in gates)
+    return 1.0 if op.several is None else 1.0 - _alone(values, op.several)
 
 
 def _alone(values: list[Any], several: Size) -> Any:

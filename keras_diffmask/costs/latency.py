@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_diffmask.costs.decided import Decided
+from keras_diffmask.costs.decided import Decided, works
 from keras_diffmask.costs.gating import Gating
 from keras_diffmask.costs.interpolation import Grid
 from keras_diffmask.costs.latency_sum import LatencySum, Rates, Timed, keys
@@ -114,8 +114,8 @@ class Latency(Decided):
 
     def _evaluate(self, xp: Any, values: list[Any]) -> Any:
         total = self._sum_of(self._open)
-        one = np.ones((), np.float32 if xp is ops else np.float64)
-        sums = xp.stack([*(xp.sum(v) for v in values), xp.sum(one)])
+        one = xp.sum(np.ones((), np.float32 if xp is ops else np.float64))
+        sums = xp.stack([*(xp.sum(v) for v in values), one])
         sums = xp.reshape(sums, (-1, 1))
         parts = total(xp, sums)
         if xp is ops:
@@ -124,11 +124,15 @@ class Latency(Decided):
         around = [op.alive for op in self._open.ops]
         if any(around):
             parts = parts * survival(xp, values, around)[:, 0]
+        if self._varying:
+            shares = [one * works(xp, values, op) for op in self._open.ops]
+            parts = parts * xp.stack(shares)
         return self.call + self.scale * xp.sum(parts)
 
     @cached_property
     def _open(self) -> Program:
-        return compiled(self.program)
+        """With all that may be there; how much of it is, is counted in shares."""
+        return compiled(self.program, works=lambda op: True)
 
     def _sum_of(self, program: Program) -> LatencySum:
         # By identity: programs are kept by `left`, and `_open` by this object.

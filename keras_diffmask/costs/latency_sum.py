@@ -1,5 +1,6 @@
 """The operators of one program, with what a latency table knows of each."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,22 +95,19 @@ class LatencySum:
     ) -> None:
         self.program = program
         dense = [*map(float, sizes), 1.0]
-        grids, sources, results = [], [], []
+        grids: list[Grid] = []
+        sources: list[tuple[Size, float]] = []
+        results: list[tuple[Size, float]] = []
         for op, key in zip(program.ops, keys(program), strict=True):
             row = rows.get(key) or _by_entries(program, op, rates, dense)
             grids.append(row.grid)
             source, result = (
-                _linear(program.tensors[tensor].size, len(sizes)) * most / had
-                for tensor, most, had in (
-                    (op.inputs[0], row.grid.x[-1], row.dense[0]),
-                    (op.outputs[0], row.grid.y[-1], row.dense[1]),
-                )
+                program.tensors[t[0]].size for t in (op.inputs, op.outputs)
             )
-            sources.append(source)
-            results.append(result)
-        shape = (len(grids), len(sizes) + 1)
-        self._sources = np.array(sources).reshape(shape)
-        self._results = np.array(results).reshape(shape)
+            sources.append((source, row.grid.x[-1] / row.dense[0]))
+            results.append((result, row.grid.y[-1] / row.dense[1]))
+        self._sources = _tables(sources, len(sizes))
+        self._results = _tables(results, len(sizes))
         self._exact = Interpolation(grids)
         self._smooth = Interpolation([_at_multiples(grid) for grid in grids])
 
@@ -128,8 +126,8 @@ class LatencySum:
         read = self._smooth if at_multiples else self._exact
         # Rounded, for what is a whole number of channels is to count as one.
         x, y = (
-            xp.matmul(table.astype(dtype), sums)
-            for table in (self._sources, self._results)
+            math.prod(xp.matmul(axis.astype(dtype), sums) for axis in tables)
+            for tables in (self._sources, self._results)
         )
         return read(xp, np.round(x, 6), np.round(y, 6)) if xp is np else read(xp, x, y)
 
@@ -153,9 +151,17 @@ def _at_multiples(grid: Grid) -> Grid:
     return grid.at(x, y)
 
 
-def _linear(size: Size, gates: int) -> np.ndarray:
-    """Entries of an activation per open unit of each gate."""
-    row = np.zeros(gates + 1)
-    for gate, times in size.axes[0] if size.axes else ((-1, 1.0),):
-        row[gate] += size.factor * times
-    return row
+def _tables(counts: list[tuple[Size, float]], gates: int) -> list[np.ndarray]:
+    """Of activations, entries times a factor, per open unit of each gate.
+
+    Returns:
+        One `(operators, gates + 1)` per axis, of which the entries are the product.
+    """
+    most = max([len(size.axes) for size, _ in counts] or [0])
+    tables = [np.zeros((len(counts), gates + 1)) for _ in range(max(most, 1))]
+    for place, (size, factor) in enumerate(counts):
+        for k, table in enumerate(tables):
+            times = size.factor * factor if k == 0 else 1.0
+            for gate, number in size.axes[k] if k < len(size.axes) else ((-1, 1.0),):
+                table[place, gate] += times * number
+    return tables
