@@ -6,13 +6,17 @@ import keras
 
 
 def add_state(
-    layer: keras.layers.Layer, name: str, shape: tuple[int, ...], value: float
+    layer: keras.layers.Layer,
+    name: str,
+    shape: tuple[int, ...],
+    value: float,
+    dtype: str = "float32",
 ) -> Any:
-    """Add a float32 weight that is not trained, filled with `value`."""
+    """Add a weight that is not trained, filled with `value`."""
     return layer.add_weight(
         name=name,
         shape=shape,
         initializer=keras.initializers.Constant(value),
         trainable=False,
-        dtype="float32",
+        dtype=dtype,
     )

@@ -107,7 +107,8 @@ def test_unknown_word_is_refused_with_those_that_work(word: Any) -> None:
         granularity.get(word, ("weight", "block", "channel"))
     assert str(caught.value) == (
         "Expected granularity to be one of weight, block, block:4x4, channel, neuron; "
-        f"received granularity={word!r}. Pass one of these names."
+        f"received granularity={word!r}. Pass one of these names, with any numbers in "
+        "the place of 4x4."
     )
 
 

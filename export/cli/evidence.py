@@ -33,7 +33,7 @@ SIZES = ("small", "medium", "large")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     told = "; ".join(f"{name}: {what}" for name, what in NAMES.items())
-    parser.add_argument("name", choices=tuple(NAMES), help=told)
+    parser.add_argument("name", choices=tuple(NAMES), help=told.replace("%", "%%"))
     parser.add_argument(
         "--size", choices=SIZES,
         help="size of the language model (ptb): 200, 650 or 1500 units; "

@@ -7,7 +7,11 @@ import keras_diffmask as kd
 
 
 def _bytes(model: keras.Model) -> int:
-    return sum(4 * int(np.prod(variable.shape)) for variable in model.variables)
+    return sum(
+        np.dtype(keras.backend.standardize_dtype(v.dtype)).itemsize
+        * int(np.prod(v.shape))
+        for v in model.variables
+    )
 
 
 def test_masked_model_is_at_most_a_fiftieth_larger() -> None:
