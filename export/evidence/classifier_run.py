@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_diffmask import plots
+from keras_diffmask.budget import Budget
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.report import data_facts
@@ -21,8 +22,7 @@ from keras_diffmask.export.runs import Figures, Runs
 
 SEEDS = 5
 QUICK_EPOCHS, QUICK_EXAMPLES = 2, 60
-#: Name of a network -> its budget.
-NETWORKS = {"dense": None, "pruned": SHARE}
+NETWORKS = ("dense", "pruned")
 
 
 def har(settings: Settings, reporter: Reporter) -> Report:
@@ -61,11 +61,13 @@ def run(task: Task, settings: Settings, reporter: Reporter) -> Report:
     trials: dict[str, list[Figures]] = {name: [] for name in NETWORKS}
     for seed in range(seeds):
         data = _load(task, settings, seed, reporter)
-        for name, share in NETWORKS.items():
+        for name in NETWORKS:
+            budget = task.budget() if name == "pruned" else None
             about = {
                 "evidence": task.name,
                 "network": name,
-                "share": share,
+                "share": None if budget is None else budget.macs,
+                **({} if budget is None or task.ram is None else {"ram": task.ram}),
                 "seed": seed,
                 "data": data_facts(data),
                 "recipe": dataclasses.asdict(recipe),
@@ -75,12 +77,14 @@ def run(task: Task, settings: Settings, reporter: Reporter) -> Report:
 
             def train(
                 unfinished: Path,
-                share: float | None = share,
+                budget: Budget | None = budget,
                 data: datasets.Dataset = data,
                 seed: int = seed,
                 label: str = label,
             ) -> Figures:
-                return run_trial(share, data, recipe, seed, unfinished, label, reporter)
+                return run_trial(
+                    budget, data, recipe, seed, unfinished, label, reporter
+                )
 
             trials[name].append(runs.once(about, train))
     return _report(task, settings, data, recipe, trials, folder)
@@ -149,5 +153,6 @@ def _title(
         f"{task.label}: {len(data.x_train):,} examples to train on, "
         f"{len(data.x_val):,} to choose settings, {len(data.x_test):,} to test.",
         f"Two LSTM layers of 64 units, {recipe.epochs} epochs dense and pruned alike, "
-        f"seeds: {len(trials['dense'])}; budget: {SHARE:.0%} of the MACs.",
+        f"seeds: {len(trials['dense'])}; budget: {SHARE:.0%} of the MACs"
+        + (f", {task.ram:.0%} of the arena." if task.ram else "."),
     )

@@ -25,7 +25,7 @@ CALIBRATION = 256
 
 
 def run_trial(
-    share: float | None,
+    budget: Budget | None,
     data: Dataset,
     recipe: Recipe,
     seed: int,
@@ -36,8 +36,7 @@ def run_trial(
     """Trains one network, strips it, converts it, and measures.
 
     Args:
-        share: MACs of the pruned network over the dense one's, or None for the
-            dense one itself.
+        budget: of the pruned network, or None for the dense one.
         data: the data set. Its test part is used once, at the end.
         recipe: how to train.
         seed: seed of weights, batches and gates.
@@ -52,12 +51,12 @@ def run_trial(
     clock = Clock()
     keras.utils.set_random_seed(seed)
     model = network(data.input_shape, len(data.classes), recipe)
-    if share is not None:
-        model = mask_model(model, "hard_concrete", budget=Budget(macs=share))
+    if budget is not None:
+        model = mask_model(model, "hard_concrete", budget=budget)
     with reporter.phase(f"{label}: training", recipe.epochs) as advance:
         seconds = _trained(model, data, recipe, seed, unfinished, advance)
     cut = plan(model)
-    slim = model if share is None else strip(model)
+    slim = model if budget is None else strip(model)
     with reporter.phase(f"{label}: converting and scoring", 2) as advance:
         file = to_tflite(
             slim, "int8", target="cortex-m", calibration=data.x_train[:CALIBRATION]

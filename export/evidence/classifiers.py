@@ -4,6 +4,8 @@ import dataclasses
 
 import keras
 
+from keras_diffmask.budget import Budget
+
 UNITS = 64
 #: What the pruned network may cost, as a share of the dense one's MACs.
 SHARE = 0.15
@@ -44,12 +46,19 @@ class Task:
         dataset: name of the data set.
         label: what to write beside its figures.
         recipe: how to train.
+        ram: what TFLM's arena of the pruned network may be, as a share of the
+            dense one's, beside its MACs; None where the MACs bring that about.
     """
 
     name: str
     dataset: str
     label: str
     recipe: Recipe
+    ram: float | None = None
+
+    def budget(self) -> Budget:
+        """Of the pruned network."""
+        return Budget(macs=SHARE, ram=self.ram)
 
 
 HAR = Task(
@@ -63,6 +72,7 @@ SPEECH_LSTM = Task(
     "speech_commands",
     "Speech Commands, 12 classes, 3,852 clips split by speaker",
     Recipe(60, 32, 3e-3, dropout=0.0, noise=0.5, weight_decay=0.0),
+    ram=0.54,
 )
 
 
