@@ -28,7 +28,7 @@ class GateDecision(GateLogits):
     def build_decision(self) -> None:
         """Create the variables."""
         self.fixed = add_state(self, "fixed", (), float(_ESTIMATOR))
-        self.fixed_keep = add_state(self, "fixed_keep", self.mask_shape, 1, "uint8")
+        self.fixed_keep = add_state(self, "fixed_keep", self.mask_shape, True, "bool")
         self.decided_score = add_state(self, "decided_score", self.mask_shape, 0.0)
 
     def _unless_fixed(self, value: Any, one: Any = None) -> Any:
@@ -106,7 +106,7 @@ class GateDecision(GateLogits):
             self.estimator.check_keep(ops.convert_to_numpy(self._in_rows(rows)) > 0.5)
         if not by_hand:
             self.decided_score.assign(self.score())
-        self.fixed_keep.assign(keep.astype("uint8"))
+        self.fixed_keep.assign(keep)
         self.fixed.assign(float(_HAND if by_hand else _BUDGET))
 
     def inference_mask(self) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 
 def add_state(
@@ -16,7 +17,8 @@ def add_state(
     return layer.add_weight(
         name=name,
         shape=shape,
-        initializer=keras.initializers.Constant(value),
+        # `initializers.Constant` multiplies, which no backend does with bools.
+        initializer=lambda shape, dtype: ops.full(shape, value, dtype=dtype),
         trainable=False,
         dtype=dtype,
     )
