@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_diffmask.costs.along_axes import along_axes
 from keras_diffmask.costs.interpolation import Grid, Interpolation
 from keras_diffmask.costs.latency_table import entries
 from keras_diffmask.lowering import Op, Program, Size
@@ -106,8 +107,8 @@ class LatencySum:
             )
             sources.append((source, row.grid.x[-1] / row.dense[0]))
             results.append((result, row.grid.y[-1] / row.dense[1]))
-        self._sources = _tables(sources, len(sizes))
-        self._results = _tables(results, len(sizes))
+        self._sources = along_axes(sources, len(sizes))
+        self._results = along_axes(results, len(sizes))
         self._exact = Interpolation(grids)
         self._smooth = Interpolation([_at_multiples(grid) for grid in grids])
 
@@ -149,19 +150,3 @@ def _at_multiples(grid: Grid) -> Grid:
         for along in (grid.x, grid.y)
     )
     return grid.at(x, y)
-
-
-def _tables(counts: list[tuple[Size, float]], gates: int) -> list[np.ndarray]:
-    """Of activations, entries times a factor, per open unit of each gate.
-
-    Returns:
-        One `(operators, gates + 1)` per axis, of which the entries are the product.
-    """
-    most = max([len(size.axes) for size, _ in counts] or [0])
-    tables = [np.zeros((len(counts), gates + 1)) for _ in range(max(most, 1))]
-    for place, (size, factor) in enumerate(counts):
-        for k, table in enumerate(tables):
-            times = size.factor * factor if k == 0 else 1.0
-            for gate, number in size.axes[k] if k < len(size.axes) else ((-1, 1.0),):
-                table[place, gate] += times * number
-    return tables

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_diffmask.costs.along_axes import along_axes
 from keras_diffmask.costs.arena import Slot, op_bytes, slots, tail
 from keras_diffmask.costs.decided import Decided
 from keras_diffmask.costs.device_bytes import ALIGNMENT
@@ -122,11 +123,7 @@ class _Tables:
         first = np.array([slot.first for slot in found])
         last = np.array([slot.last for slot in found])
         self.live = ((times >= first) & (times <= last)).astype(np.float64)
-        most = max([len(slot.size.axes) for slot in found] or [0])
-        self.bytes = [
-            np.array([_row(slot, k, len(sizes)) for slot in found])
-            for k in range(max(most, 1))
-        ]
+        self.bytes = along_axes([(s.size, s.bytes) for s in found], len(sizes))
         ends = np.eye(len(sizes) + 1)
         none = [0.0] * len(sizes) + [1.0]
         fixed = tail(program, none)
@@ -135,16 +132,6 @@ class _Tables:
         self.around = [slot.alive for slot in found]
         dense = _buffers(found, [*map(float, sizes), 1.0])
         self.waste = peak(dense) / max(_largest_sum(dense), 1)
-
-
-def _row(slot: Slot, place: int, gates: int) -> np.ndarray:
-    """Bytes per open unit along one axis of a buffer; 1 where it has none."""
-    row = np.zeros(gates + 1)
-    factor = 1.0 if place else slot.bytes * slot.size.factor
-    axes = slot.size.axes
-    for gate, times in axes[place] if place < len(axes) else ((-1, 1.0),):
-        row[gate] += factor * times
-    return row
 
 
 def _buffers(found: list[Slot], sums: list[float]) -> list[Buffer]:
