@@ -143,8 +143,9 @@ def weights_without_gates(layer: Any) -> list[Any]:
     """The weights that a masked layer shares with its Keras parent, in order."""
     if not isinstance(layer, keras.layers.Layer):
         return []
-    gates = [g for g in keras_internals.flatten_layers(layer) if hasattr(g, "set_keep")]
-    owned = {id(weight) for gate in gates for weight in gate.weights}
+    inner = keras_internals.flatten_layers(layer)
+    apart = [one for one in inner if getattr(one, "is_apart", False)]
+    owned = {id(weight) for one in apart for weight in one.weights}
     return [weight for weight in layer.weights if id(weight) not in owned]
 
 

@@ -8,10 +8,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_diffmask import estimators, granularity, keras_internals, regularizers
+from keras_diffmask import (
+    estimators,
+    granularity,
+    keras_internals,
+    quantizers,
+    regularizers,
+)
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
 from keras_diffmask.layers.fit import require_carrier, require_fit, require_weights
+from keras_diffmask.layers.quantized import on_grid, reading, require_kernel
 from keras_diffmask.layers.substitution import call_with
 
 
@@ -49,6 +56,11 @@ class MaskedLayer(keras.layers.Layer):
         granularity.WEIGHT,
         granularity.CHANNEL,
     )
+    #: Weight attribute -> its axes that have scales of their own under a quantizer.
+    quantized: ClassVar[dict[str, tuple[int, ...]]] = {"kernel": (-1,)}
+    #: Weight attribute -> its axis along which inputs lie, where all outputs read
+    #: all of them.
+    read_axes: ClassVar[dict[str, int]] = {}
 
     def __init__(
         self,
@@ -57,9 +69,12 @@ class MaskedLayer(keras.layers.Layer):
         granularity: str = "channel",
         gate_regularizer: Any = None,
         logit_scale: float = 1.0,
+        quantizer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.quantizer = quantizers.get(quantizer)
+        require_kernel(self)
         self.granularity = _granularity(granularity, self.granularities)
         self.estimator: estimators.Estimator | None = None
         if estimator is not None:
@@ -202,6 +217,23 @@ class MaskedLayer(keras.layers.Layer):
             if (weight := getattr(self, name)) is not None
         ]
 
+    def weights_read(self, mask: Any, input_mask: Any) -> list[tuple[Any, Any]]:
+        """`masked_weights`, with 0 for those that read closed inputs."""
+        pairs = [] if mask is None else self.masked_weights(mask)
+        return pairs if input_mask is None else reading(self, pairs, input_mask)
+
+    def weights_under(
+        self, mask: Any, input_mask: Any = None, training: Any = False
+    ) -> list[tuple[Any, Any]]:
+        """Pairs of a weight and its value under masks and quantizer, as they apply."""
+        pairs = self.weights_read(mask, input_mask)
+        if self.quantizer is None:
+            return pairs
+        pairs = on_grid(self.quantizer, self, self.quantized, pairs)
+        if training:
+            self.quantizer.count_down()
+        return pairs
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         self.let_gate_read(kwargs.get("gate_mask"))
         return super().compute_output_spec(*args, **kwargs)
@@ -218,21 +250,33 @@ class MaskedLayer(keras.layers.Layer):
             gate.read_from(self)
 
     def call(
-        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
+        self,
+        inputs: Any,
+        gate_mask: Any = None,
+        training: bool | None = None,
+        input_gate_mask: Any = None,
     ) -> Any:
-        return self.call_masked(inputs, gate_mask, training)
+        return self.call_masked(
+            inputs, gate_mask, training, input_gate_mask=input_gate_mask
+        )
 
     def call_masked(
-        self, inputs: Any, gate_mask: Any, sampling: Any, /, **parent: Any
+        self,
+        inputs: Any,
+        gate_mask: Any,
+        sampling: Any,
+        /,
+        input_gate_mask: Any = None,
+        **parent: Any,
     ) -> Any:
         """The Keras parent's `call` under the mask that applies."""
         if gate_mask is None and self.gate is not None:
             gate_mask, _ = self.gate(inputs, training=sampling)
-        if gate_mask is None:
+        replacements = self.weights_under(gate_mask, input_gate_mask, sampling)
+        if not replacements:
             return super().call(inputs, **parent)
-        replacements = self.masked_weights(gate_mask)
         outputs = call_with(self, replacements, super().call, inputs, **parent)
-        if self.masks_output:
+        if gate_mask is not None and self.masks_output:
             axis = self.output_unit_axis()
             outputs = multiply(outputs, along(gate_mask, axis, outputs.shape))
         return outputs
@@ -251,6 +295,7 @@ class MaskedLayer(keras.layers.Layer):
             "granularity": self.granularity,
             "gate_regularizer": _serialize(self.gate_regularizer),
             "logit_scale": self.logit_scale,
+            "quantizer": _serialize(self.quantizer),
         }
 
 

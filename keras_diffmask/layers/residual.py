@@ -68,6 +68,7 @@ class MaskedResidual(MaskedLayer, keras.layers.Add):
     """
 
     stock_class = keras.layers.Add
+    quantized = {}
     unit_axes = {}
     granularities = (granularity_module.BRANCH,)
     masks_output = False
