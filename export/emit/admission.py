@@ -14,6 +14,7 @@ from keras_diffmask.export.emit.recurrent import (
     recurrences,
 )
 from keras_diffmask.export.emit.streaming import check_streaming
+from keras_diffmask.layers import FakeQuantize
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,8 @@ def _check_layer(layer: Any) -> None:
         if type(cell).__module__.startswith("keras_diffmask"):
             _refuse_masked(cell)
     module = type(layer).__module__
+    if isinstance(layer, FakeQuantize):
+        return
     if module.split(".")[0] == "keras_diffmask":
         _refuse_masked(layer)
     if module.split(".")[0] != "keras":

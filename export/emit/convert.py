@@ -4,6 +4,7 @@ import importlib.util
 import json
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from keras_diffmask.export.artifact import Agreement, Artifact
 from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import check_model
 from keras_diffmask.export.emit.calibration import prepare_calibration
+from keras_diffmask.export.emit.learned import (
+    examples_of,
+    has_quantizers,
+    learned_from,
+)
 
 # What law 6 allows an int8 file: error as a share of the output, both rms.
 _INT8_BUDGET = 0.05
@@ -53,11 +59,14 @@ def to_tflite(
     sequence so far.
 
     Args:
-        model: a Functional or Sequential model of stock Keras layers.
+        model: a Functional or Sequential model of stock Keras layers; or one with
+            quantizers, from `quantize_model` or `strip(keep_quantizers=True)`,
+            which is written with the integers that it learned.
         quantization: None or "float32"; or "int8" for integers throughout,
             inputs and outputs included.
         calibration: examples of the inputs, preprocessed as for training; needed
-            for "int8" (256 are plenty). One array; a list or a dict by name for
+            for "int8" (256 are plenty), but not where a model with quantizers has
+            learned every range. One array; a list or a dict by name for
             several inputs; or an iterable of batches.
         target: "host", "cortex-m", or a `keras_diffmask.targets.Target`.
         name: what tables and file names call it; by default the model's name.
@@ -93,13 +102,19 @@ def to_tflite(
     live.run(x[:1])  # (1, steps, classes): what it says after every step
     ```
     """
+    device, learned = targets.get(target), None
+    if has_quantizers(model):
+        learned = learned_from(model, quantization)
+        model, quantization = learned.model, "int8"
+        device = replace(device, per_channel_dense=learned.per_channel_dense)
     quantization = _check_quantization(quantization)
-    device = targets.get(target)
     inputs, recurrent = check_model(model, steps, streaming)
     notes = tuple(recurrence.note for recurrence in recurrent if recurrence.note)
     samples = None
     if calibration is not None:
         samples = prepare_calibration(inputs, calibration)
+    elif learned is not None:
+        samples = examples_of(model)
     elif quantization == "int8":
         raise InvalidArgumentError(
             "calibration data for quantization='int8'",
@@ -109,7 +124,13 @@ def to_tflite(
     _check_dependencies()
     for note in notes:
         warnings.warn(note, stacklevel=2)
-    order = {"quantization": quantization, "steps": steps, "streaming": streaming}
+    order = {
+        "quantization": quantization,
+        "steps": steps,
+        "streaming": streaming,
+        "learned": learned is not None,
+        "calibrated": calibration is not None,
+    }
     content, report = _convert(model, order, samples, device, timeout, verbose)
     agreement = Agreement(**report["agreement"])
     if quantization == "int8" and agreement.relative_error > _INT8_BUDGET:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.export.emit.fused_lstm import fused
 from keras_diffmask.export.emit.lean_unroll import unrolled
+from keras_diffmask.export.emit.learned import nudged_limits
 from keras_diffmask.export.emit.recurrent import (
     Recurrence,
     cells,
@@ -19,6 +20,7 @@ from keras_diffmask.export.emit.recurrent import (
     recurrences,
 )
 from keras_diffmask.keras_internals import as_functional, calls, operation_classes
+from keras_diffmask.layers import FakeQuantize
 
 _Flip: Any = operation_classes("Flip")[0]
 
@@ -45,6 +47,9 @@ def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
         elif type(layer) is keras.layers.Bidirectional:
             layer.__class__ = BothDirections
             layer.backward_layer.written_flip = True
+        elif type(layer) is FakeQuantize:
+            layer.written_limits = nudged_limits(layer)
+            layer.__class__ = LearnedRange
         elif type(layer) is keras.layers.Embedding and not layer.quantization_mode:
             layer.__class__ = OneGather
     return found
@@ -162,6 +167,16 @@ class AllStepsAtOnce(keras.layers.TimeDistributed):
         _, steps, *sizes = inputs.shape
         outputs = self.layer(tf.reshape(inputs, [steps, *sizes]), training=False)
         return tf.reshape(outputs, [1, steps, *outputs.shape[1:]])
+
+
+class LearnedRange(FakeQuantize):
+    """`FakeQuantize` as the operator that the converter takes a range from."""
+
+    written_limits: tuple[float, float]
+
+    def call(self, inputs: Any, observe: bool = True, training: Any = None) -> Any:
+        low, high = (tf.constant(limit) for limit in self.written_limits)
+        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
 
 
 class OneGather(keras.layers.Embedding):

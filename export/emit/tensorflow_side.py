@@ -84,7 +84,7 @@ def prepare_model(
 def convert(
     prepared: PreparedModel,
     quantization: str,
-    samples: list[np.ndarray],
+    samples: list[np.ndarray] | None,
     target: Target,
 ) -> Conversion:
     """Runs the converter.
@@ -92,7 +92,8 @@ def convert(
     Args:
         prepared: what `prepare_model` returned.
         quantization: "float32" or "int8".
-        samples: one array per input, the calibration set of "int8".
+        samples: one array per input, the calibration set of "int8"; None where
+            every tensor has a learned range.
         target: decides how Dense kernels are quantized.
 
     Returns:
@@ -100,7 +101,9 @@ def convert(
         inputs and outputs in the model's order, and the fused calls in it.
     """
     converter, fused = _make_converter(prepared)
-    if quantization == "int8":
+    if quantization == "int8" and samples is None:
+        _ask_for_learned_integers(converter, target)
+    elif quantization == "int8":
         _ask_for_integers(converter, prepared, samples, target)
         if fused:
             calibrator.reset_state_between_sequences(
@@ -115,9 +118,18 @@ def convert(
     return Conversion(bytes(content), fused)
 
 
+def _ask_for_learned_integers(converter: Any, target: Target) -> None:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = (
+        not target.per_channel_dense
+    )
+
+
 def _ask_for_integers(
     converter: Any, prepared: PreparedModel, samples: list[np.ndarray], target: Target
 ) -> None:
+    _ask_for_learned_integers(converter, target)
     names, _ = signature_names(prepared.model)
     steps = _calls_per_sequence(prepared, samples)
 
@@ -129,14 +141,9 @@ def _ask_for_integers(
                     rows = [row[:, t : t + 1] for row in rows]
                 yield rows if len(rows) == 1 else dict(zip(names, rows, strict=True))
 
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = examples
     # Without this a layer with no integer kernel would silently stay float.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = (
-        not target.per_channel_dense
-    )
 
 
 def _calls_per_sequence(prepared: PreparedModel, samples: list[np.ndarray]) -> int:

@@ -54,7 +54,7 @@ def convert_job(job: Path) -> dict[str, Any]:
     """
     import keras
 
-    from keras_diffmask.export.emit.tensorflow_side import convert, prepare_model
+    from keras_diffmask.export.emit.tensorflow_side import prepare_model
 
     # Filtering wraps what a layer raises, our own errors too, in a RuntimeError.
     keras.config.disable_traceback_filtering()
@@ -68,13 +68,43 @@ def convert_job(job: Path) -> dict[str, Any]:
     inputs = resolve_inputs(model, order["steps"], order["streaming"])
     samples = _load_samples(job / jobs.SAMPLES, inputs)
     prepared = prepare_model(model, samples, order["steps"], order["streaming"])
-    written = convert(prepared, order["quantization"], samples, target)
-    content = repair_scales(written.content)
-    check_content(content, order["quantization"], target, written.fused)
+    if order["learned"]:
+        content = _write_learned(prepared, samples, target, order["calibrated"])
+    else:
+        content = _write(prepared, order["quantization"], samples, target)
     artifact = Artifact.from_content(content, model.name, target.name)
     agreement = measure_agreement(artifact, samples, prepared.reference)
     (job / jobs.RESULT).write_bytes(content)
     return {"agreement": asdict(agreement)}
+
+
+def _write(
+    prepared: Any, quantization: str, samples: list[np.ndarray] | None, target: Target
+) -> bytes:
+    """The converter's file, repaired and checked."""
+    from keras_diffmask.export.emit.tensorflow_side import convert
+
+    written = convert(prepared, quantization, samples, target)
+    content = repair_scales(written.content)
+    check_content(content, quantization, target, written.fused)
+    return content
+
+
+def _write_learned(
+    prepared: Any, samples: list[np.ndarray], target: Target, calibrated: bool
+) -> bytes:
+    """By the learned ranges alone; by calibration too where they leave gaps."""
+    try:
+        return _write(prepared, "int8", None, target)
+    except Exception as error:
+        if calibrated:
+            return _write(prepared, "int8", samples, target)
+        raise ConversionError(
+            "a learned range for every tensor of an int8 file, or calibration data "
+            "for those without",
+            f"neither ({_translate(error).received if not isinstance(error, DiffmaskError) else error.received})",
+            "Pass calibration=x[:256], preprocessed as for training.",
+        ) from error
 
 
 def _load_samples(path: Path, inputs: list[InputSize]) -> list[np.ndarray]:
