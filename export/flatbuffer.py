@@ -160,6 +160,25 @@ def is_streaming(content: bytes | bytearray) -> bool:
     return schema().Model.GetRootAs(content, 0).Description() == _STREAMING
 
 
+def constant_of(
+    buffer: bytearray | bytes, graph: SubgraphView, index: int
+) -> np.ndarray:
+    """The values of a constant tensor of the main subgraph, as a view into the file.
+
+    Args:
+        buffer: a .tflite file; a bytearray to write to the result.
+        graph: its main subgraph.
+        index: which tensor, of 8, 16 or 32 bit integers, or float32.
+    """
+    model = schema().Model.GetRootAs(buffer, 0)
+    tensor = model.Subgraphs(0).Tensors(index)
+    data = model.Buffers(tensor.Buffer()).DataAsNumpy()
+    return data.view(_NUMPY[graph.tensors[index].dtype])
+
+
+_NUMPY = {"INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "FLOAT32": "<f4"}
+
+
 @functools.cache
 def _enum_names(enum: str) -> dict[int, str]:
     members = vars(getattr(schema(), enum))

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_diffmask.errors import ConversionError
+from keras_diffmask.errors import ConversionError, FloatLeftError
 from keras_diffmask.export.emit.recurrent import FusedCall
 from keras_diffmask.export.emit.repair import (
+    BIASES,
     CELL_INPUT,
     LSTM,
     SMALLEST_CELL_SCALE,
@@ -39,14 +40,6 @@ _COPYING = (
     "PACK",
 )
 _JOINING = ("CONCATENATION", "PACK")
-# Operator -> pairs of (weights, bias) inputs. A kernel adds the bias to products
-# of input and weights, so its scale must be the product of theirs.
-_BIASES = {
-    "CONV_2D": ((1, 2),),
-    "DEPTHWISE_CONV_2D": ((1, 2),),
-    "FULLY_CONNECTED": ((1, 2),),
-    LSTM: ((1, 12), (2, 13), (3, 14), (4, 15)),
-}
 
 
 def check_content(
@@ -163,14 +156,14 @@ def _check_integers(graph: SubgraphView) -> None:
         # A fused LSTM's unused intermediates are empty float tensors: not read.
         for index in (*op.inputs, *op.outputs):
             if index >= 0 and graph.tensors[index].dtype == "FLOAT32":
-                raise ConversionError(
+                raise FloatLeftError(
                     "integer tensors only in an int8 file",
                     f"float tensor '{graph.tensors[index].name}' at operator {op.name}",
                     "Replace the layer it comes from: it has no integer form.",
                 )
     for index in (*graph.inputs, *graph.outputs):
         if graph.tensors[index].dtype == "FLOAT32":
-            raise ConversionError(
+            raise FloatLeftError(
                 "int8 inputs and outputs",
                 f"float tensor '{graph.label(index)}'",
                 "Report the model: the converter left it float.",
@@ -221,7 +214,7 @@ def _check_cell(cell: TensorView) -> None:
 
 
 def _check_biases(graph: SubgraphView, op: OpView) -> None:
-    for weights, bias in _BIASES.get(op.name, ()):
+    for weights, bias in BIASES.get(op.name, ()):
         if bias >= len(op.inputs) or op.inputs[bias] < 0:
             continue
         data, kernel, added = (graph.tensors[op.inputs[i]] for i in (0, weights, bias))

@@ -58,7 +58,8 @@ def learned_from(model: keras.Model, quantization: str | None) -> Learned:
             "Call export.strip(model), which leaves the quantizers behind, and convert "
             "its result.",
         )
-    for layer in flatten_layers(model):
+    layers = sorted(flatten_layers(model), key=lambda x: not isinstance(x, Gate))
+    for layer in layers:
         if isinstance(layer, Gate):
             raise UnsupportedModelError(
                 "a model without masks",
@@ -72,7 +73,7 @@ def learned_from(model: keras.Model, quantization: str | None) -> Learned:
                 f"none at {layer.name!r}",
                 "Call fit before to_tflite, for one epoch at least.",
             )
-    kernels = [x for x in flatten_layers(model) if getattr(x, "quantizer", None)]
+    kernels = [x for x in layers if getattr(x, "quantizer", None)]
     dense = [x for x in kernels if isinstance(x, keras.layers.Dense)]
     return Learned(
         bake(model, Quantizers.WRITTEN),

@@ -101,11 +101,11 @@ def convert(
         inputs and outputs in the model's order, and the fused calls in it.
     """
     converter, fused = _make_converter(prepared)
-    if quantization == "int8" and samples is None:
-        _ask_for_learned_integers(converter, target)
-    elif quantization == "int8":
-        _ask_for_integers(converter, prepared, samples, target)
-        if fused:
+    if quantization == "int8":
+        _ask_for_integers(converter, target)
+        if samples is not None:
+            _calibrate(converter, prepared, samples)
+        if samples is not None and fused:
             calibrator.reset_state_between_sequences(
                 _calls_per_sequence(prepared, samples)
             )
@@ -118,7 +118,7 @@ def convert(
     return Conversion(bytes(content), fused)
 
 
-def _ask_for_learned_integers(converter: Any, target: Target) -> None:
+def _ask_for_integers(converter: Any, target: Target) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     converter._experimental_disable_per_channel_quantization_for_dense_layers = (
@@ -126,10 +126,9 @@ def _ask_for_learned_integers(converter: Any, target: Target) -> None:
     )
 
 
-def _ask_for_integers(
-    converter: Any, prepared: PreparedModel, samples: list[np.ndarray], target: Target
+def _calibrate(
+    converter: Any, prepared: PreparedModel, samples: list[np.ndarray]
 ) -> None:
-    _ask_for_learned_integers(converter, target)
     names, _ = signature_names(prepared.model)
     steps = _calls_per_sequence(prepared, samples)
 

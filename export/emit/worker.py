@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.errors import ConversionError, DiffmaskError
+from keras_diffmask.errors import ConversionError, DiffmaskError, FloatLeftError
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
@@ -97,12 +97,16 @@ def _write_learned(
     try:
         return _write(prepared, "int8", None, target)
     except Exception as error:
+        # Of our checks only the one that a range can satisfy.
+        if isinstance(error, DiffmaskError) and not isinstance(error, FloatLeftError):
+            raise
         if calibrated:
             return _write(prepared, "int8", samples, target)
+        why = error if isinstance(error, DiffmaskError) else _translate(error)
         raise ConversionError(
             "a learned range for every tensor of an int8 file, or calibration data "
             "for those without",
-            f"neither ({_translate(error).received if not isinstance(error, DiffmaskError) else error.received})",
+            f"neither ({why.received})",
             "Pass calibration=x[:256], preprocessed as for training.",
         ) from error
 

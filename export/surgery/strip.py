@@ -84,9 +84,7 @@ def plan(model: keras.Model) -> Plan:
     )
 
 
-def _proved(
-    model: keras.Model, quantizers: Quantizers = Quantizers.DROPPED
-) -> Proof:
+def _proved(model: keras.Model, quantizers: Quantizers = Quantizers.DROPPED) -> Proof:
     stock = bake(model, quantizers)
     # Its caller's caller, whoever asked for the strip or the plan.
     warn_if_undecided(model, stacklevel=3)

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 
 from keras_diffmask import keras_internals
-from keras_diffmask.layers.masked import MaskedLayer, along, multiply
+from keras_diffmask.layers.broadcast import along, multiply
+from keras_diffmask.layers.masked import MaskedLayer
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -85,7 +86,13 @@ class MaskedEmbedding(MaskedLayer, keras.layers.Embedding):
         return self.stock_class.compute_output_spec(self, inputs)
 
     def call_masked(
-        self, inputs: Any, gate_mask: Any, sampling: Any, /, **parent: Any
+        self,
+        inputs: Any,
+        gate_mask: Any,
+        sampling: Any,
+        /,
+        input_gate_mask: Any = None,
+        **parent: Any,
     ) -> Any:
         if not self.masks_units or self.quantizer is not None:
             # On the table itself: its scale must not hang on closed columns.

@@ -79,7 +79,8 @@ class FakeQuantize(Delayed):
         high: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(delay=delay, **kwargs)
+        # Ranges in float32 whatever the policy, and what comes in as it comes.
+        super().__init__(delay=delay, **{**kwargs, "dtype": "float32"}, autocast=False)
         self.supports_masking = True
         self.bits, self.ranges, self.momentum = int(bits), ranges, float(momentum)
         self.fixed_low, self.fixed_high = low, high
@@ -110,9 +111,8 @@ class FakeQuantize(Delayed):
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         is_fixed = self.ranges == FIXED
-        low, high = (self.fixed_low, self.fixed_high) if is_fixed else (0.0, 0.0)
-        self.low = add_state(self, "low", (), low)
-        self.high = add_state(self, "high", (), high)
+        self.low = add_state(self, "low", (), self.fixed_low or 0.0)
+        self.high = add_state(self, "high", (), self.fixed_high or 0.0)
         self.seen = add_state(self, "seen", (), float(is_fixed))
         self.factors = None
         if self.ranges == "learned":

@@ -1,7 +1,6 @@
 """What every masked layer has in common."""
 
 import math
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import keras
@@ -17,20 +16,18 @@ from keras_diffmask import (
 )
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
+from keras_diffmask.layers.broadcast import (
+    along,
+    as_axes,
+    is_zero_at_zero,
+    multiply,
+)
 from keras_diffmask.layers.fit import require_carrier, require_fit, require_weights
-from keras_diffmask.layers.quantized import on_grid, reading, require_kernel
+from keras_diffmask.layers.quantized import QuantizedWeights, require_kernel
 from keras_diffmask.layers.substitution import call_with
 
 
-def is_zero_at_zero(activation: Callable[[Any], Any] | None) -> bool:
-    """Whether a closed unit is still 0 after `activation`."""
-    if activation is None:
-        return True
-    # Two columns: over a single one softmax would be constant, not 1/2.
-    return not np.any(ops.convert_to_numpy(activation(ops.zeros((1, 2)))))
-
-
-class MaskedLayer(keras.layers.Layer):
+class MaskedLayer(QuantizedWeights):
     """Mix-in that goes in front of a Keras layer and masks its weights.
 
     A subclass states which weights the mask multiplies, and along which axes;
@@ -56,11 +53,6 @@ class MaskedLayer(keras.layers.Layer):
         granularity.WEIGHT,
         granularity.CHANNEL,
     )
-    #: Weight attribute -> its axes that have scales of their own under a quantizer.
-    quantized: ClassVar[dict[str, tuple[int, ...]]] = {"kernel": (-1,)}
-    #: Weight attribute -> its axis along which inputs lie, where all outputs read
-    #: all of them.
-    read_axes: ClassVar[dict[str, int]] = {}
 
     def __init__(
         self,
@@ -183,7 +175,7 @@ class MaskedLayer(keras.layers.Layer):
 
     def _first_axes(self) -> tuple[int, ...]:
         """The first weight's axes of units."""
-        return _axes(next(iter(self.unit_axes.values())))
+        return as_axes(next(iter(self.unit_axes.values())))
 
     def _first_weight(self) -> Any:
         return getattr(self, next(iter(self.unit_axes)))
@@ -216,23 +208,6 @@ class MaskedLayer(keras.layers.Layer):
             for name, axes in self.unit_axes.items()
             if (weight := getattr(self, name)) is not None
         ]
-
-    def weights_read(self, mask: Any, input_mask: Any) -> list[tuple[Any, Any]]:
-        """`masked_weights`, with 0 for those that read closed inputs."""
-        pairs = [] if mask is None else self.masked_weights(mask)
-        return pairs if input_mask is None else reading(self, pairs, input_mask)
-
-    def weights_under(
-        self, mask: Any, input_mask: Any = None, training: Any = False
-    ) -> list[tuple[Any, Any]]:
-        """Pairs of a weight and its value under masks and quantizer, as they apply."""
-        pairs = self.weights_read(mask, input_mask)
-        if self.quantizer is None:
-            return pairs
-        pairs = on_grid(self.quantizer, self, self.quantized, pairs)
-        if training:
-            self.quantizer.count_down()
-        return pairs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         self.let_gate_read(kwargs.get("gate_mask"))
@@ -305,27 +280,3 @@ _granularity = granularity.get
 
 def _serialize(thing: Any) -> Any:
     return None if thing is None else keras.saving.serialize_keras_object(thing)
-
-
-def along(mask: Any, axes: int | tuple[int, ...], shape: Any) -> Any:
-    """Reshape a vector so that it fills `axes` of a tensor of `shape`.
-
-    A mask that has the tensor's rank is shaped already; one of a single
-    element, that of a whole branch, multiplies all of the tensor.
-    """
-    if len(mask.shape) == len(shape) > 1:
-        return mask
-    target = [1] * len(shape)
-    for axis in _axes(axes) if math.prod(mask.shape) > 1 else ():
-        target[axis] = shape[axis]
-    return ops.reshape(mask, target)
-
-
-def _axes(axes: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (axes,) if isinstance(axes, int) else axes
-
-
-def multiply(tensor: Any, mask: Any) -> Any:
-    """tensor * mask, in the tensor's dtype."""
-    tensor = ops.convert_to_tensor(tensor)
-    return tensor * ops.cast(mask, tensor.dtype)

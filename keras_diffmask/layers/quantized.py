@@ -1,14 +1,45 @@
 """Weights of a layer as the device will hold them, with the masks that apply."""
 
+from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 
+import keras
 from keras import ops
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.quantizers import WeightQuantizer
 
 Pairs = list[tuple[Any, Any]]
+
+
+class QuantizedWeights(keras.layers.Layer):
+    """Mix-in of a masked layer: its weights under masks and under its quantizer."""
+
+    quantizer: WeightQuantizer | None
+    masked_weights: Callable[[Any], Pairs]
+    #: Weight attribute -> its axes that have scales of their own under a quantizer.
+    quantized: dict[str, tuple[int, ...]] = {"kernel": (-1,)}
+    #: Weight attribute -> its axis along which inputs lie, where all outputs read
+    #: all of them.
+    read_axes: ClassVar[dict[str, int]] = {}
+
+    def weights_read(self, mask: Any, input_mask: Any) -> list[tuple[Any, Any]]:
+        """`masked_weights`, with 0 for those that read closed inputs."""
+        pairs = [] if mask is None else self.masked_weights(mask)
+        return pairs if input_mask is None else reading(self, pairs, input_mask)
+
+    def weights_under(
+        self, mask: Any, input_mask: Any = None, training: Any = False
+    ) -> list[tuple[Any, Any]]:
+        """Pairs of a weight and its value under masks and quantizer, as they apply."""
+        pairs = self.weights_read(mask, input_mask)
+        if self.quantizer is None:
+            return pairs
+        pairs = on_grid(self.quantizer, self, self.quantized, pairs)
+        if training:
+            self.quantizer.count_down()
+        return pairs
 
 
 def require_kernel(layer: Any) -> None:
@@ -66,7 +97,9 @@ def reading(layer: Any, pairs: Pairs, input_mask: Any) -> Pairs:
         variable = getattr(layer, name)
         _, value = found.get(id(variable), (None, variable))
         value = ops.convert_to_tensor(value)
-        is_open = ops.cast(ops.not_equal(ops.reshape(input_mask, (-1,)), 0.0), value.dtype)
+        is_open = ops.cast(
+            ops.not_equal(ops.reshape(input_mask, (-1,)), 0.0), value.dtype
+        )
         is_read = _along_reads(layer, value, axis, is_open)
         found[id(variable)] = (variable, value * is_read)
     return list(found.values())

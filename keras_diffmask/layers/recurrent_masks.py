@@ -12,8 +12,8 @@ from keras import ops
 from keras_diffmask import estimators, granularity, quantizers, regularizers
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
+from keras_diffmask.layers.broadcast import along, is_zero_at_zero, multiply
 from keras_diffmask.layers.fit import require_fit
-from keras_diffmask.layers.masked import along, is_zero_at_zero, multiply
 from keras_diffmask.layers.quantized import Pairs, on_grid
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
+from keras_diffmask.layers.broadcast import along, multiply
 from keras_diffmask.layers.embedding import MaskedEmbedding
-from keras_diffmask.layers.masked import along, multiply
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")

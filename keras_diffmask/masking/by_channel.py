@@ -22,13 +22,13 @@ from keras_diffmask.masking.gate_settings import GateSettings
 from keras_diffmask.masking.groups import Placement
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.selection import Selection
-from keras_diffmask.masking.told import told_steps
 from keras_diffmask.masking.start import (
     below_one,
     clone_estimator,
     fold_inverse,
     initial_gate,
 )
+from keras_diffmask.masking.told import told_steps
 
 
 class ChannelMasker:

@@ -1,7 +1,5 @@
 """quantize_model: a Keras model in, the same with the device's integers in it out."""
 
-from typing import Any
-
 import keras
 
 from keras_diffmask import rebuild

@@ -22,7 +22,9 @@ def get(identifier: Any) -> WeightQuantizer | None:
         return None
     if isinstance(identifier, str) and identifier in ALL_OBJECTS:
         return WeightQuantizer(bits=ALL_OBJECTS[identifier])
-    return lookup.get(identifier, {"int8": WeightQuantizer}, WeightQuantizer, "quantizer")
+    return lookup.get(
+        identifier, {"int8": WeightQuantizer}, WeightQuantizer, "quantizer"
+    )
 
 
 def get_quantization(identifier: Any) -> Quantization | None:

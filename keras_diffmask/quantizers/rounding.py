@@ -76,4 +76,3 @@ def on_asymmetric_grid(values: Any, low: Any, high: Any, bits: int) -> Any:
     clipped = ops.minimum(clipped, through(high, top))
     steps = ops.round((clipped - bottom) / scale)
     return through(clipped, steps * scale + bottom)
-

@@ -36,7 +36,9 @@ class IdentityRule(Channelwise):
 
 @register(FakeQuantize)
 class FakeQuantizeRule(Channelwise):
-    """0 is one of the integers; what other constants become, no one asks."""
+    """0 is one of the integers. Other constants stay: a reader's bias could not hold
+    what its rounded weights make of them.
+    """
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
         return [np.where(inputs[0] == 0, 0.0, np.nan)]
