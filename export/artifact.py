@@ -14,6 +14,7 @@ from keras_diffmask.export.flatbuffer import (
     read_subgraphs,
 )
 from keras_diffmask.export.interpreter import check_loads, run_batch
+from keras_diffmask.export.kind import quantization_of
 from keras_diffmask.export.tensor_spec import TensorSpec
 
 # Operators that keep variables from one invocation to the next.
@@ -51,7 +52,8 @@ class Artifact:
     Args:
         content: the bytes of the file.
         name: what tables and file names call it.
-        quantization: "float32", "int8" (every tensor an integer) or "mixed".
+        quantization: the name of a mode, as "int8" (every tensor an integer, but
+            for inputs and outputs), or "mixed"; read from the file's tensors.
         target: name of the device it was written for; None when unknown.
         inputs: one `TensorSpec` per input, in the Keras model's order.
         outputs: one `TensorSpec` per output, in the Keras model's order.
@@ -180,7 +182,7 @@ class Artifact:
         return cls(
             content=bytes(content),
             name=name,
-            quantization=_quantization(graph),
+            quantization=quantization_of(graph),
             target=target,
             inputs=tuple(_spec(graph, i) for i in graph.inputs),
             outputs=tuple(_spec(graph, i) for i in graph.outputs),
@@ -232,11 +234,3 @@ def _spec(graph: SubgraphView, index: int) -> TensorSpec:
         scale=float(tensor.scale[0]) if quantized else None,
         zero_point=int(tensor.zero_point[0]) if quantized else None,
     )
-
-
-def _quantization(graph: SubgraphView) -> str:
-    used = {i for op in graph.ops for i in (*op.inputs, *op.outputs) if i >= 0}
-    dtypes = {graph.tensors[i].dtype for i in used}
-    if "FLOAT32" not in dtypes:
-        return "int8" if "INT8" in dtypes else "mixed"
-    return "mixed" if dtypes & {"INT8", "INT16", "UINT8", "INT4"} else "float32"

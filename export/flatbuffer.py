@@ -20,6 +20,8 @@ from keras_diffmask.export.litert import litert
 class TensorView:
     """One tensor. `scale` and `zero_point` are empty when it is not quantized.
 
+    `constant` says whether the file holds its values, as it does a weight's.
+
     They are views into the buffer given to `read_subgraphs`: with a bytearray
     they can be written to, which changes the file in place.
     """
@@ -31,6 +33,7 @@ class TensorView:
     dtype: str
     scale: np.ndarray
     zero_point: np.ndarray
+    constant: bool = False
 
     def same_quantization(self, other: "TensorView") -> bool:
         """Returns whether both tensors map integers to the same real values."""
@@ -97,7 +100,7 @@ def read_subgraphs(content: bytes | bytearray) -> tuple[SubgraphView, ...]:
         op_names = _op_names(model)
         graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
         return tuple(
-            _subgraph(graph, op_names, _signature(model, i))
+            _subgraph(model, graph, op_names, _signature(model, i))
             for i, graph in enumerate(graphs)
         )
     except MissingDependencyError:
@@ -126,6 +129,11 @@ def set_order(buffer: bytearray, inputs: Sequence[str], outputs: Sequence[str]) 
         (graph.OutputsAsNumpy(), outputs),
     ):
         vector[:] = sorted(vector, key=lambda i: names.index(main.label(int(i))))
+
+
+def signature_key(content: bytes | bytearray) -> str:
+    """The name of the signature of a file that the converter wrote."""
+    return schema().Model.GetRootAs(content, 0).SignatureDefs(0).SignatureKey().decode()
 
 
 # Written into the file's description, where the converter says "MLIR Converted.".
@@ -193,9 +201,11 @@ def _signature(model: Any, subgraph: int) -> dict[int, str]:
     return names
 
 
-def _subgraph(graph: Any, names: list[str], signature: dict[int, str]) -> SubgraphView:
+def _subgraph(
+    model: Any, graph: Any, names: list[str], signature: dict[int, str]
+) -> SubgraphView:
     return SubgraphView(
-        tensors=tuple(_tensor(graph, i) for i in range(graph.TensorsLength())),
+        tensors=tuple(_tensor(model, graph, i) for i in range(graph.TensorsLength())),
         ops=tuple(
             _op(graph.Operators(i), names) for i in range(graph.OperatorsLength())
         ),
@@ -205,13 +215,14 @@ def _subgraph(graph: Any, names: list[str], signature: dict[int, str]) -> Subgra
     )
 
 
-def _tensor(graph: Any, index: int) -> TensorView:
+def _tensor(model: Any, graph: Any, index: int) -> TensorView:
     tensor = graph.Tensors(index)
     quantization = tensor.Quantization()
     scale, zero_point = np.empty(0, np.float32), np.empty(0, np.int64)
     if quantization is not None and quantization.ScaleLength():
         scale = quantization.ScaleAsNumpy()
         zero_point = quantization.ZeroPointAsNumpy()
+    data = model.Buffers(tensor.Buffer())
     return TensorView(
         index=index,
         name=tensor.Name().decode(),
@@ -220,6 +231,8 @@ def _tensor(graph: Any, index: int) -> TensorView:
         dtype=_enum_names("TensorType")[tensor.Type()],
         scale=scale,
         zero_point=zero_point,
+        # Large files keep the bytes behind the flatbuffer, at an offset.
+        constant=data.DataLength() > 0 or data.Offset() > 1,
     )
 
 

@@ -59,18 +59,16 @@ def convert_job(job: Path) -> dict[str, Any]:
     # Filtering wraps what a layer raises, our own errors too, in a RuntimeError.
     keras.config.disable_traceback_filtering()
     order = json.loads((job / jobs.ORDER).read_text(encoding="utf-8"))
-    device = order["target"]
-    if device["allowed_ops"] is not None:
-        device["allowed_ops"] = frozenset(device["allowed_ops"])
-    target = Target(**device)
+    target = Target.from_json(order["target"])
     # The parent holds this very model, code and all: nothing new is trusted.
     model = keras.saving.load_model(job / jobs.MODEL, compile=False, safe_mode=False)
     inputs = resolve_inputs(model, order["steps"], order["streaming"])
     samples = _load_samples(job / jobs.SAMPLES, inputs)
     prepared = prepare_model(model, samples, order["steps"], order["streaming"])
-    written = convert(prepared, order["quantization"], samples, target)
+    kind, io = order["quantization"], order["io"]
+    written = convert(prepared, kind, samples, target, io)
     content = repair_scales(written.content)
-    check_content(content, order["quantization"], target, written.fused)
+    check_content(content, kind, target, written.fused, io)
     artifact = Artifact.from_content(content, model.name, target.name)
     agreement = measure_agreement(artifact, samples, prepared.reference)
     (job / jobs.RESULT).write_bytes(content)
