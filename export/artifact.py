@@ -8,13 +8,16 @@ from typing import Any
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export import artifact_text
 from keras_diffmask.export.atomic import write_atomically
-from keras_diffmask.export.flatbuffer import (
-    SubgraphView,
-    is_streaming,
-    read_subgraphs,
-)
+from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
 from keras_diffmask.export.interpreter import check_loads, run_batch
 from keras_diffmask.export.kind import quantization_of
+from keras_diffmask.export.metadata import (
+    Fingerprint,
+    check_whole,
+    fingerprint_of,
+    is_streaming,
+    labels_of,
+)
 from keras_diffmask.export.tensor_spec import TensorSpec
 
 # Operators that keep variables from one invocation to the next.
@@ -63,6 +66,10 @@ class Artifact:
             carried to the next; written into the file.
         notes: what was said about the conversion, such as a layer unrolled; empty
             for a loaded file.
+        calibration: by what the calibration data are known again, written into
+            the file; None where there were none.
+        labels: names of the classes, written into the file; empty where there are
+            none.
 
     Example:
 
@@ -83,6 +90,8 @@ class Artifact:
     agreement: Agreement | None = None
     streaming: bool = False
     notes: tuple[str, ...] = ()
+    calibration: Fingerprint | None = None
+    labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.summary()
@@ -124,6 +133,10 @@ class Artifact:
     def load(cls, path: str | os.PathLike, name: str | None = None) -> "Artifact":
         """Reads a .tflite file, whoever wrote it.
 
+        A file of `to_tflite` holds a checksum of all its bytes, which is compared.
+        Files of others hold none: of those only what LiteRT's verifier sees is
+        found, and a changed weight is not.
+
         Args:
             path: the file.
             name: what to call it; by default the file name without suffix.
@@ -146,6 +159,7 @@ class Artifact:
                 "Check the path.",
             ) from error
         try:
+            check_whole(content)
             artifact = cls.from_content(content, name or path.stem)
             check_loads(content)
         except ArtifactError as error:
@@ -190,6 +204,8 @@ class Artifact:
             agreement=agreement,
             streaming=is_streaming(content),
             notes=notes,
+            calibration=fingerprint_of(content),
+            labels=labels_of(content),
         )
 
     def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:

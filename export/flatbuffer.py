@@ -8,11 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.errors import (
-    ArtifactError,
-    ConversionError,
-    MissingDependencyError,
-)
+from keras_diffmask.errors import ArtifactError, MissingDependencyError
 from keras_diffmask.export.litert import litert
 
 
@@ -134,38 +130,6 @@ def set_order(buffer: bytearray, inputs: Sequence[str], outputs: Sequence[str]) 
 def signature_key(content: bytes | bytearray) -> str:
     """The name of the signature of a file that the converter wrote."""
     return schema().Model.GetRootAs(content, 0).SignatureDefs(0).SignatureKey().decode()
-
-
-# Written into the file's description, where the converter says "MLIR Converted.".
-_STREAMING = b"streaming"
-
-
-def mark_streaming(buffer: bytearray) -> None:
-    """Notes in the file, in place, that a call is one step of a sequence.
-
-    The bytes of such a model are those of a model for sequences of one step:
-    only what its caller has to do differs.
-
-    Args:
-        buffer: a .tflite file as the converter wrote it.
-    """
-    model = schema().Model.GetRootAs(buffer, 0)
-    old = model.Description()
-    start = bytes(buffer).index(len(old).to_bytes(4, "little") + old) if old else -1
-    if old is None or len(old) < len(_STREAMING):
-        raise ConversionError(
-            f"a description of at least {len(_STREAMING)} characters in the file",
-            f"{old!r}",
-            "Report the TensorFlow version: its converter writes files differently.",
-        )
-    size = len(_STREAMING)
-    buffer[start : start + 4] = size.to_bytes(4, "little")
-    buffer[start + 4 : start + 4 + len(old)] = _STREAMING.ljust(len(old), b"\0")
-
-
-def is_streaming(content: bytes | bytearray) -> bool:
-    """Whether `mark_streaming` was called on the file."""
-    return schema().Model.GetRootAs(content, 0).Description() == _STREAMING
 
 
 @functools.cache

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from keras_diffmask.export.artifact import Agreement, Artifact
 from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import check_model
 from keras_diffmask.export.emit.calibration import prepare_calibration
+from keras_diffmask.export.emit.finish import finish
 from keras_diffmask.export.emit.memory import check_memory
+from keras_diffmask.export.emit.plausible import warnings_about
 from keras_diffmask.export.emit.supported import check_support
+from keras_diffmask.export.metadata import Fingerprint, check_labels
 
 
 def to_tflite(
@@ -32,6 +36,8 @@ def to_tflite(
     steps: int | None = None,
     streaming: bool = False,
     io: str | None = None,
+    labels: Sequence[str] | None = None,
+    description: str | None = None,
 ) -> Artifact:
     """Converts a stock Keras model to a .tflite model, batch 1.
 
@@ -78,13 +84,19 @@ def to_tflite(
         io: type of inputs and outputs of an integer file: "int8" (the usual one),
             "uint8" or "float32"; of "int16x8" "int16" or "float32". Integer inputs
             of the model, such as tokens, stay what they are.
+        labels: names of the classes, for phones: one per unit of an output. They
+            are put into the file as `labels.txt` (`unzip` reads it), and named in
+            its TFLite metadata. How inputs are to be normalized is not in there:
+            the model alone does not tell.
+        description: what the model does, for that metadata.
 
     Returns:
         An `Artifact`. Its `notes` hold what was warned about.
 
     Warns:
-        UserWarning: a layer is unrolled, with the cost; calibration is scarce;
-            or the outputs are further off than the mode's usual error.
+        UserWarning: a layer is unrolled, with the cost; calibration is scarce, or
+            far from what the model was trained on, as its layers tell; or the
+            outputs are further off than the mode's usual error.
 
     Raises:
         InvalidArgumentError: an argument or the calibration data is not usable, or
@@ -111,11 +123,12 @@ def to_tflite(
     modes.check_target(mode, device)
     io = modes.check_io(mode, io, device)
     inputs, recurrent = check_model(model, steps, streaming)
+    named = _check_labels(model, labels, description)
     check_support(model, mode, device, recurrent)
     samples = _check_calibration(inputs, calibration, mode)
     _check_dependencies(mode)
     notes = tuple(recurrence.note for recurrence in recurrent if recurrence.note)
-    for note in notes:
+    for note in (*notes, *(warnings_about(model, samples) if samples else ())):
         warnings.warn(note, stacklevel=2)
     order = {
         "quantization": mode.name,
@@ -125,6 +138,8 @@ def to_tflite(
         "target": device.to_json(),
     }
     content, report = _convert(model, order, samples, timeout, verbose)
+    known = samples and Fingerprint.of(samples, streaming)
+    content = finish(content, name or model.name, known or None, named, description)
     check_memory(content, device)
     agreement = Agreement(**report["agreement"])
     if agreement.relative_error > mode.error:
@@ -137,6 +152,16 @@ def to_tflite(
     return Artifact.from_content(
         content, name or model.name, device.name, agreement, notes
     )
+
+
+def _check_labels(model: Any, labels: Any, description: Any) -> tuple[str, ...]:
+    if description is not None and not isinstance(description, str):
+        raise InvalidArgumentError(
+            "description as a string", f"a {type(description).__name__}", "Pass text."
+        )
+    if labels is None:
+        return ()
+    return check_labels(labels, [tensor.shape[-1] for tensor in model.outputs])
 
 
 def _check_calibration(

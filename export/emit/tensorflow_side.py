@@ -18,7 +18,8 @@ from keras_diffmask.export.emit.fused_lstm import recording
 from keras_diffmask.export.emit.int4 import quantize_to_int4
 from keras_diffmask.export.emit.recurrent import FusedCall, cells, iterate_layers
 from keras_diffmask.export.emit.swap import swap_layers
-from keras_diffmask.export.flatbuffer import mark_streaming, set_order
+from keras_diffmask.export.flatbuffer import set_order
+from keras_diffmask.export.metadata import mark_streaming
 from keras_diffmask.targets import Target
 
 # Enough to tell a right file from a wrong one; LiteRT runs them one by one.

@@ -45,7 +45,11 @@ BAD_CALIBRATION = {
     "empty generator": (generator_of_nothing(), "at least one calibration example"),
     "wrong size": (x(40, 4), r"shape \(n, 3\) for input .*shape \(40, 4\)"),
     "no batch axis": (x(3), r"shape \(n, 3\) for input .*shape \(3,\)"),
-    "labels in their place": (np.arange(40), r"shape \(n, 3\)"),
+    "labels in their place": (
+        np.arange(40),
+        r"shape \(n, 3\) .* int64, which look like class labels\. .* not the labels y",
+    ),
+    "a column of numbers": (x(40), r"shape \(n, 3\) .*received shape \(40,\)\. "),
     "one-hot labels": (np.eye(3, dtype="int64"), "dtype int64.*not labels"),
     "raw bytes": (np.zeros((40, 3), "uint8"), "dtype uint8.*/ 255"),
     "booleans": (np.zeros((40, 3), bool), "dtype bool"),

@@ -14,7 +14,7 @@ from keras_diffmask.errors import (
 )
 from keras_diffmask.export.emit import convert as converting
 from keras_diffmask.export.emit.admission import check_model
-from keras_diffmask.export.flatbuffer import mark_streaming
+from keras_diffmask.export.metadata import mark_streaming
 from tests.export.emit.conftest import shake
 
 layers = keras.layers
