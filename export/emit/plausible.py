@@ -41,7 +41,11 @@ def warnings_about(model: Any, arrays: Sequence[np.ndarray]) -> list[str]:
     if not floats:
         return []
     found = _Signals()
-    inputs = [keras.ops.convert_to_tensor(array[:_SOME]) for array in arrays]
+    # A graph of a fixed batch size may have it in a reshape.
+    batch = model.inputs[0].shape[0] or min(_SOME, len(arrays[0]))
+    if batch > len(arrays[0]):
+        return []
+    inputs = [keras.ops.convert_to_tensor(array[:batch]) for array in arrays]
     try:
         found.walk(keras_internals.as_functional(model), inputs)
     except _Told as told:
@@ -84,6 +88,10 @@ class _Signals:
             return self.walk(inner, keras.tree.flatten(args))
         if isinstance(layer, keras.layers.Layer) and hasattr(args[0], "shape"):
             self._ask(layer, args[0])
+            if _recurs(layer):
+                raise _Told("")  # calling it may change its state
+            if "training" in kwargs:
+                kwargs = {**kwargs, "training": False}
         outputs = layer(*args, **kwargs)
         if hasattr(outputs, "shape") and getattr(layer, "activation", None) in (
             keras.activations.tanh,
@@ -103,6 +111,8 @@ class _Signals:
                 self._spread(layer, given, mean, variance)
         elif isinstance(layer, keras.layers.RNN):
             self._gates(layer, given)
+        elif isinstance(layer, keras.layers.Bidirectional):
+            self._gates(layer.forward_layer, given)
 
     def _rescaling(self, layer: Any, given: Any) -> None:
         scale = np.abs(np.asarray(layer.scale, "float64")).max()
@@ -159,6 +169,11 @@ class _Signals:
         if share > _SATURATED_SHARE:
             name = layer.activation.__name__
             raise _Told(f"saturate {share:.0%} of the {name} in layer '{layer.name}'")
+
+
+def _recurs(layer: Any) -> bool:
+    inner = keras_internals.flatten_layers(layer)
+    return any(isinstance(part, keras.layers.RNN) for part in (layer, *inner))
 
 
 def _array(value: Any) -> np.ndarray:

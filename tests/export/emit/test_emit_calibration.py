@@ -138,6 +138,7 @@ def test_int8_far_from_keras_warns(monkeypatch):
     monkeypatch.setattr(
         converting, "_convert", lambda *a, **k: (b"", {"agreement": agreement})
     )
+    monkeypatch.setattr(converting, "finish", lambda content, *rest: content)
     monkeypatch.setattr(
         converting.Artifact, "from_content", classmethod(lambda *a, **k: None)
     )

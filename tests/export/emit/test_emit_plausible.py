@@ -139,6 +139,19 @@ def test_gates_of_a_recurrent_layer():
     assert "of the gates of layer 'memory'" in said
 
 
+def test_looking_changes_nothing():
+    """A state, or statistics: `training=True` may be written into the graph."""
+    inputs = keras.Input(batch_shape=(1, 6, 9))
+    norm = layers.BatchNormalization()
+    h = norm(layers.Dense(4)(inputs), training=True)
+    model = keras.Model(inputs, layers.LSTM(8, stateful=True)(h))
+    x = np.random.default_rng(3).standard_normal((40, 6, 9)).astype("float32")
+    before = [np.array(variable) for variable in model.variables]
+    assert warnings_about(model, [x]) == []
+    for old, variable in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(old, np.array(variable))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_no_false_alarm_in_the_zoo(name):
     entry = MODELS[name]
