@@ -8,12 +8,16 @@ from typing import Any
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export import artifact_text
 from keras_diffmask.export.atomic import write_atomically
-from keras_diffmask.export.flatbuffer import (
-    SubgraphView,
-    is_streaming,
-    read_subgraphs,
-)
+from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
 from keras_diffmask.export.interpreter import check_loads, run_batch
+from keras_diffmask.export.kind import quantization_of
+from keras_diffmask.export.metadata import (
+    Fingerprint,
+    check_whole,
+    fingerprint_of,
+    is_streaming,
+    labels_of,
+)
 from keras_diffmask.export.tensor_spec import TensorSpec
 
 # Operators that keep variables from one invocation to the next.
@@ -51,7 +55,8 @@ class Artifact:
     Args:
         content: the bytes of the file.
         name: what tables and file names call it.
-        quantization: "float32", "int8" (every tensor an integer) or "mixed".
+        quantization: the name of a mode, as "int8" (every tensor an integer, but
+            for inputs and outputs), or "mixed"; read from the file's tensors.
         target: name of the device it was written for; None when unknown.
         inputs: one `TensorSpec` per input, in the Keras model's order.
         outputs: one `TensorSpec` per output, in the Keras model's order.
@@ -61,6 +66,10 @@ class Artifact:
             carried to the next; written into the file.
         notes: what was said about the conversion, such as a layer unrolled; empty
             for a loaded file.
+        calibration: by what the calibration data are known again, written into
+            the file; None where there were none.
+        labels: names of the classes, written into the file; empty where there are
+            none.
 
     Example:
 
@@ -81,6 +90,8 @@ class Artifact:
     agreement: Agreement | None = None
     streaming: bool = False
     notes: tuple[str, ...] = ()
+    calibration: Fingerprint | None = None
+    labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.summary()
@@ -122,6 +133,10 @@ class Artifact:
     def load(cls, path: str | os.PathLike, name: str | None = None) -> "Artifact":
         """Reads a .tflite file, whoever wrote it.
 
+        A file of `to_tflite` holds a checksum of all its bytes, which is compared.
+        Files of others hold none: of those only what LiteRT's verifier sees is
+        found, and a changed weight is not.
+
         Args:
             path: the file.
             name: what to call it; by default the file name without suffix.
@@ -144,6 +159,7 @@ class Artifact:
                 "Check the path.",
             ) from error
         try:
+            check_whole(content)
             artifact = cls.from_content(content, name or path.stem)
             check_loads(content)
         except ArtifactError as error:
@@ -180,7 +196,7 @@ class Artifact:
         return cls(
             content=bytes(content),
             name=name,
-            quantization=_quantization(graph),
+            quantization=quantization_of(graph),
             target=target,
             inputs=tuple(_spec(graph, i) for i in graph.inputs),
             outputs=tuple(_spec(graph, i) for i in graph.outputs),
@@ -188,6 +204,8 @@ class Artifact:
             agreement=agreement,
             streaming=is_streaming(content),
             notes=notes,
+            calibration=fingerprint_of(content),
+            labels=labels_of(content),
         )
 
     def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:
@@ -232,11 +250,3 @@ def _spec(graph: SubgraphView, index: int) -> TensorSpec:
         scale=float(tensor.scale[0]) if quantized else None,
         zero_point=int(tensor.zero_point[0]) if quantized else None,
     )
-
-
-def _quantization(graph: SubgraphView) -> str:
-    used = {i for op in graph.ops for i in (*op.inputs, *op.outputs) if i >= 0}
-    dtypes = {graph.tensors[i].dtype for i in used}
-    if "FLOAT32" not in dtypes:
-        return "int8" if "INT8" in dtypes else "mixed"
-    return "mixed" if dtypes & {"INT8", "INT16", "UINT8", "INT4"} else "float32"

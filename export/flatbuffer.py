@@ -8,17 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.errors import (
-    ArtifactError,
-    ConversionError,
-    MissingDependencyError,
-)
+from keras_diffmask.errors import ArtifactError, MissingDependencyError
 from keras_diffmask.export.litert import litert
 
 
 @dataclass(frozen=True)
 class TensorView:
     """One tensor. `scale` and `zero_point` are empty when it is not quantized.
+
+    `constant` says whether the file holds its values, as it does a weight's.
 
     They are views into the buffer given to `read_subgraphs`: with a bytearray
     they can be written to, which changes the file in place.
@@ -31,6 +29,7 @@ class TensorView:
     dtype: str
     scale: np.ndarray
     zero_point: np.ndarray
+    constant: bool = False
 
     def same_quantization(self, other: "TensorView") -> bool:
         """Returns whether both tensors map integers to the same real values."""
@@ -97,7 +96,7 @@ def read_subgraphs(content: bytes | bytearray) -> tuple[SubgraphView, ...]:
         op_names = _op_names(model)
         graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
         return tuple(
-            _subgraph(graph, op_names, _signature(model, i))
+            _subgraph(model, graph, op_names, _signature(model, i))
             for i, graph in enumerate(graphs)
         )
     except MissingDependencyError:
@@ -128,36 +127,9 @@ def set_order(buffer: bytearray, inputs: Sequence[str], outputs: Sequence[str]) 
         vector[:] = sorted(vector, key=lambda i: names.index(main.label(int(i))))
 
 
-# Written into the file's description, where the converter says "MLIR Converted.".
-_STREAMING = b"streaming"
-
-
-def mark_streaming(buffer: bytearray) -> None:
-    """Notes in the file, in place, that a call is one step of a sequence.
-
-    The bytes of such a model are those of a model for sequences of one step:
-    only what its caller has to do differs.
-
-    Args:
-        buffer: a .tflite file as the converter wrote it.
-    """
-    model = schema().Model.GetRootAs(buffer, 0)
-    old = model.Description()
-    start = bytes(buffer).index(len(old).to_bytes(4, "little") + old) if old else -1
-    if old is None or len(old) < len(_STREAMING):
-        raise ConversionError(
-            f"a description of at least {len(_STREAMING)} characters in the file",
-            f"{old!r}",
-            "Report the TensorFlow version: its converter writes files differently.",
-        )
-    size = len(_STREAMING)
-    buffer[start : start + 4] = size.to_bytes(4, "little")
-    buffer[start + 4 : start + 4 + len(old)] = _STREAMING.ljust(len(old), b"\0")
-
-
-def is_streaming(content: bytes | bytearray) -> bool:
-    """Whether `mark_streaming` was called on the file."""
-    return schema().Model.GetRootAs(content, 0).Description() == _STREAMING
+def signature_key(content: bytes | bytearray) -> str:
+    """The name of the signature of a file that the converter wrote."""
+    return schema().Model.GetRootAs(content, 0).SignatureDefs(0).SignatureKey().decode()
 
 
 def constant_of(
@@ -212,9 +184,11 @@ def _signature(model: Any, subgraph: int) -> dict[int, str]:
     return names
 
 
-def _subgraph(graph: Any, names: list[str], signature: dict[int, str]) -> SubgraphView:
+def _subgraph(
+    model: Any, graph: Any, names: list[str], signature: dict[int, str]
+) -> SubgraphView:
     return SubgraphView(
-        tensors=tuple(_tensor(graph, i) for i in range(graph.TensorsLength())),
+        tensors=tuple(_tensor(model, graph, i) for i in range(graph.TensorsLength())),
         ops=tuple(
             _op(graph.Operators(i), names) for i in range(graph.OperatorsLength())
         ),
@@ -224,13 +198,14 @@ def _subgraph(graph: Any, names: list[str], signature: dict[int, str]) -> Subgra
     )
 
 
-def _tensor(graph: Any, index: int) -> TensorView:
+def _tensor(model: Any, graph: Any, index: int) -> TensorView:
     tensor = graph.Tensors(index)
     quantization = tensor.Quantization()
     scale, zero_point = np.empty(0, np.float32), np.empty(0, np.int64)
     if quantization is not None and quantization.ScaleLength():
         scale = quantization.ScaleAsNumpy()
         zero_point = quantization.ZeroPointAsNumpy()
+    data = model.Buffers(tensor.Buffer())
     return TensorView(
         index=index,
         name=tensor.Name().decode(),
@@ -239,6 +214,8 @@ def _tensor(graph: Any, index: int) -> TensorView:
         dtype=_enum_names("TensorType")[tensor.Type()],
         scale=scale,
         zero_point=zero_point,
+        # Large files keep the bytes behind the flatbuffer, at an offset.
+        constant=data.DataLength() > 0 or data.Offset() > 1,
     )
 
 

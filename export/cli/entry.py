@@ -56,7 +56,12 @@ def parser() -> argparse.ArgumentParser:
             command.NAME,
             help=command.HELP,
             description=command.HELP,
-            epilog=f"example:\n  {command.EXAMPLE}",
+            epilog="\n\n".join(
+                filter(
+                    None,
+                    [f"example:\n  {command.EXAMPLE}", getattr(command, "NOTES", "")],
+                )
+            ),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)

@@ -99,3 +99,21 @@ def check_output(output: str, suffix: str, *inputs: str | None) -> Path:
             "Choose another one, or change its permissions.",
         )
     return path
+
+
+def read_lines(path: str) -> list[str]:
+    """The lines of a text file, without those that are empty at its end.
+
+    Raises:
+        ArtifactError: it can't be read, or is no text.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().rstrip().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise ArtifactError(
+            "a text file with one line per class",
+            f"{path!r} ({reason})",
+            "Write the names of the classes, one per line, in the model's order.",
+        ) from error

@@ -61,9 +61,30 @@ def check_model(
             )
     if streaming:
         check_streaming(model, found)
+    _check_masks(model)
     inputs = resolve_inputs(model, steps, streaming)
     _check_weights(model)
     return inputs, found
+
+
+def _check_masks(model: Any) -> None:
+    for call in keras_internals.calls(keras_internals.as_functional(model)):
+        layer = call.operation
+        if hasattr(layer, "layers"):
+            _check_masks(layer)
+        elif isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
+            if call.masks:
+                raise no_mask(layer.name)
+
+
+def no_mask(layer: str) -> UnsupportedModelError:
+    """The error of a recurrent layer that is given a mask."""
+    return UnsupportedModelError(
+        "recurrent layers that read every step",
+        f"layer '{layer}' with a mask, for which TFLite's LSTM has no input",
+        "Remove the Masking layer or the Embedding's mask_zero before it, and give "
+        "sequences of full length.",
+    )
 
 
 def resolve_inputs(

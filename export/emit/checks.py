@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_diffmask.errors import ConversionError, FloatLeftError
+from keras_diffmask.errors import ConversionError
+from keras_diffmask.export import modes
 from keras_diffmask.export.emit.recurrent import FusedCall
 from keras_diffmask.export.emit.repair import (
     BIASES,
@@ -18,6 +19,7 @@ from keras_diffmask.export.emit.repair import (
     STATE_INPUT,
     STATE_INTERMEDIATE,
 )
+from keras_diffmask.export.emit.types import check_types
 from keras_diffmask.export.flatbuffer import (
     OpView,
     SubgraphView,
@@ -47,25 +49,28 @@ def check_content(
     quantization: str,
     target: Target,
     fused: Sequence[FusedCall] = (),
+    io: str | None = None,
 ) -> None:
     """Raises when a .tflite file breaks a promise.
 
     Args:
         content: the bytes.
-        quantization: "float32" or "int8", what was promised.
+        quantization: the name of the mode that was promised.
         target: the device it is meant for.
         fused: the LSTM calls that must each be one operator, and no more.
+        io: the type of inputs and outputs; None: the mode's usual one.
 
     Raises:
         ConversionError: names the operator or tensor at fault.
     """
+    mode = modes.get(quantization)
     graphs = read_subgraphs(content)
     main = graphs[0]
     _check_fused(main, fused)
-    _check_ops(graphs, target)
+    _check_ops(graphs, target, mode)
     _check_shapes(main)
-    if quantization == "int8":
-        _check_integers(main)
+    check_types(main, mode, io or mode.io[0])
+    if mode.integers:
         for op in main.ops:
             _check_scales(main, op)
             _check_biases(main, op)
@@ -104,7 +109,9 @@ def _lstm_sizes(graph: SubgraphView, op: OpView) -> tuple[int, int, int]:
     return steps, inputs, graph.tensors[op.outputs[0]].shape[-1]
 
 
-def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
+def _check_ops(
+    graphs: tuple[SubgraphView, ...], target: Target, mode: modes.Mode
+) -> None:
     for graph in graphs:
         for op in graph.ops:
             # Control flow and foreign operators: neither is converted to int8,
@@ -118,7 +125,8 @@ def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
                     f"the operator {op.name} that writes tensor '{tensor}'",
                     "Replace the layer it comes from.",
                 )
-    missing = target.missing_ops(tuple(op.name for g in graphs for op in g.ops))
+    names = tuple(op.name for g in graphs for op in g.ops)
+    missing = target.missing_ops(names, mode.activations)
     if missing:
         tensor = next(
             g.tensors[op.outputs[0]].name
@@ -127,7 +135,7 @@ def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
             if op.name in missing
         )
         raise ConversionError(
-            f"operators that target '{target.name}' has",
+            f"operators that target '{target.name}' has for {mode.activations}",
             f"{', '.join(missing)}, which it lacks (at '{shorten(tensor, 60)}')",
             "Replace the layer it comes from, or choose another target.",
         )
@@ -148,25 +156,6 @@ def _check_shapes(graph: SubgraphView) -> None:
                 "batch size 1",
                 f"input '{graph.label(index)}' of shape {shape}",
                 "Let the Input leave its batch size open.",
-            )
-
-
-def _check_integers(graph: SubgraphView) -> None:
-    for op in graph.ops:
-        # A fused LSTM's unused intermediates are empty float tensors: not read.
-        for index in (*op.inputs, *op.outputs):
-            if index >= 0 and graph.tensors[index].dtype == "FLOAT32":
-                raise FloatLeftError(
-                    "integer tensors only in an int8 file",
-                    f"float tensor '{graph.tensors[index].name}' at operator {op.name}",
-                    "Replace the layer it comes from: it has no integer form.",
-                )
-    for index in (*graph.inputs, *graph.outputs):
-        if graph.tensors[index].dtype == "FLOAT32":
-            raise FloatLeftError(
-                "int8 inputs and outputs",
-                f"float tensor '{graph.label(index)}'",
-                "Report the model: the converter left it float.",
             )
 
 

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_diffmask.errors import UnsupportedModelError
+from keras_diffmask.export.emit.admission import no_mask
 from keras_diffmask.export.emit.fused_lstm import fused
 from keras_diffmask.export.emit.lean_unroll import unrolled
 from keras_diffmask.export.emit.learned import nudged_limits
@@ -111,13 +112,7 @@ class _WrittenCall:
         training: bool = False,
     ) -> Any:
         if mask is not None:
-            raise UnsupportedModelError(
-                "recurrent layers that read every step",
-                f"layer '{self.name}' with a mask, for which TFLite's LSTM has no "
-                "input",
-                "Remove the Masking layer or the Embedding's mask_zero before it, "
-                "and give sequences of full length.",
-            )
+            raise no_mask(self.name)
         if sequences.shape[1] is None:
             raise UnsupportedModelError(
                 "a fixed sequence length",

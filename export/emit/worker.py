@@ -19,6 +19,7 @@ from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
 from keras_diffmask.export.emit.checks import check_content
+from keras_diffmask.export.emit.four_bits import pack_four_bits
 from keras_diffmask.export.emit.repair import repair_scales
 from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
@@ -59,19 +60,16 @@ def convert_job(job: Path) -> dict[str, Any]:
     # Filtering wraps what a layer raises, our own errors too, in a RuntimeError.
     keras.config.disable_traceback_filtering()
     order = json.loads((job / jobs.ORDER).read_text(encoding="utf-8"))
-    device = order["target"]
-    if device["allowed_ops"] is not None:
-        device["allowed_ops"] = frozenset(device["allowed_ops"])
-    target = Target(**device)
+    target = Target.from_json(order["target"])
     # The parent holds this very model, code and all: nothing new is trusted.
     model = keras.saving.load_model(job / jobs.MODEL, compile=False, safe_mode=False)
     inputs = resolve_inputs(model, order["steps"], order["streaming"])
     samples = _load_samples(job / jobs.SAMPLES, inputs)
     prepared = prepare_model(model, samples, order["steps"], order["streaming"])
     if order["learned"]:
-        content = _write_learned(prepared, samples, target, order["calibrated"])
+        content = _write_learned(prepared, order, samples, target)
     else:
-        content = _write(prepared, order["quantization"], samples, target)
+        content = _write(prepared, order, samples, target)
     artifact = Artifact.from_content(content, model.name, target.name)
     agreement = measure_agreement(artifact, samples, prepared.reference)
     (job / jobs.RESULT).write_bytes(content)
@@ -79,36 +77,42 @@ def convert_job(job: Path) -> dict[str, Any]:
 
 
 def _write(
-    prepared: Any, quantization: str, samples: list[np.ndarray] | None, target: Target
+    prepared: Any,
+    order: dict[str, Any],
+    samples: list[np.ndarray] | None,
+    target: Target,
 ) -> bytes:
     """The converter's file, repaired and checked."""
     from keras_diffmask.export.emit.tensorflow_side import convert
 
-    written = convert(prepared, quantization, samples, target)
+    kind, io = order["quantization"], order["io"]
+    written = convert(prepared, kind, samples, target, io)
     content = repair_scales(written.content)
-    check_content(content, quantization, target, written.fused)
+    check_content(content, kind, target, written.fused, io)
     return content
 
 
 def _write_learned(
-    prepared: Any, samples: list[np.ndarray], target: Target, calibrated: bool
+    prepared: Any, order: dict[str, Any], samples: list[np.ndarray], target: Target
 ) -> bytes:
     """By the learned ranges alone; by calibration too where they leave gaps."""
     try:
-        return _write(prepared, "int8", None, target)
+        content = _write(prepared, order, None, target)
     except Exception as error:
         # Of our checks only the one that a range can satisfy.
         if isinstance(error, DiffmaskError) and not isinstance(error, FloatLeftError):
             raise
-        if calibrated:
-            return _write(prepared, "int8", samples, target)
-        why = error if isinstance(error, DiffmaskError) else _translate(error)
-        raise ConversionError(
-            "a learned range for every tensor of an int8 file, or calibration data "
-            "for those without",
-            f"neither ({why.received})",
-            "Pass calibration=x[:256], preprocessed as for training.",
-        ) from error
+        if not order["calibrated"]:
+            why = error if isinstance(error, DiffmaskError) else _translate(error)
+            raise ConversionError(
+                "a learned range for every tensor of an int8 file, or calibration "
+                "data for those without",
+                f"neither ({why.received})",
+                "Pass calibration=x[:256], preprocessed as for training.",
+            ) from error
+        content = _write(prepared, order, samples, target)
+    is_packed = order["four_bits"] and "int4" not in target.refused
+    return pack_four_bits(content, target) if is_packed else content
 
 
 def _load_samples(path: Path, inputs: list[InputSize]) -> list[np.ndarray]:

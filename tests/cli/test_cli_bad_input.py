@@ -91,9 +91,30 @@ BAD = {
         "--calibration {files}/text.npy",
         "Expected calibration data in a .npy or .npz file",
     ),
+    "a mode that the target lacks": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization dynamic "
+        "--target cortex-m",
+        "no kernels for int8 weights with float activations). Use 'float32' or 'int8'",
+    ),
+    "int4 without calibration": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int4",
+        "Expected --calibration with --quantization int4",
+    ),
+    "labels that are not there": (
+        "convert {files}/plain.keras -o {out}/m.tflite --labels {files}/none.txt",
+        "Expected a text file with one line per class",
+    ),
+    "labels that are no text": (
+        "convert {files}/plain.keras -o {out}/m.tflite --labels {files}/x.npy",
+        "Expected a text file with one line per class",
+    ),
+    "too many labels": (
+        "convert {files}/plain.keras -o {out}/m.tflite --labels {files}/text.npy",
+        "Expected as many labels as an output has units",
+    ),
     "unknown target": (
         "convert {files}/plain.keras -o {out}/m.tflite --target toaster",
-        "Expected target to be one of 'cortex-m', 'host'",
+        "Expected target to be one of 'android-cpu', 'cortex-m', 'ethos-u55'",
     ),
     "benchmark of nothing": ("benchmark", "Expected either .tflite files or"),
     "benchmark of both": (

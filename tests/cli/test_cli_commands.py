@@ -113,6 +113,29 @@ def test_convert_int8_for_a_microcontroller(converted):
     assert Artifact.load(converted / "plain8.tflite").quantization == "int8"
 
 
+def test_convert_help_says_what_each_mode_writes(run):
+    _, out, _ = run("convert", "--help")
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert rows["dynamic"].endswith("host, android-cpu")
+    assert "needed" in rows["int4"] and "cortex-m" in rows["int4"]
+
+
+def test_convert_for_a_phone(run_json, files, tmp_path):
+    (tmp_path / "labels.txt").write_text("cat\ndog\ncafé\n", encoding="utf-8")
+    report = run_json(
+        "convert", files / "plain.keras", "-o", tmp_path / "phone.tflite",
+        "--quantization", "int8", "--calibration", files / "x.npy",
+        "--target", "android-cpu", "--io", "uint8",
+        "--labels", tmp_path / "labels.txt", "--description", "Pets.",
+    )  # fmt: skip
+    assert report["labels"] == ["cat", "dog", "café"]
+    assert [spec["dtype"] for spec in report["inputs"]] == ["uint8"]
+    assert report["calibration"]["count"] == 40
+    loaded = Artifact.load(tmp_path / "phone.tflite")
+    assert loaded.labels == ("cat", "dog", "café")
+    assert loaded.calibration.sha256 == report["calibration"]["sha256"]
+
+
 def test_benchmark_table(run, converted, tmp_path):
     output = tmp_path / "times.json"
     status, out, _ = run(

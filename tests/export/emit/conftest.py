@@ -100,16 +100,22 @@ def _in_process(monkeypatch):
     monkeypatch.setattr(Calibrator, "_feed_tensors", Calibrator._feed_tensors)
 
     def convert(
-        model, samples, quantization="int8", repair=True, steps=None, streaming=False
+        model,
+        samples,
+        quantization="int8",
+        repair=True,
+        steps=None,
+        streaming=False,
+        target=targets.CORTEX_M,
+        io=None,
     ):
         samples = samples if isinstance(samples, list) else [samples]
         prepared = tensorflow_side.prepare_model(model, samples, steps, streaming)
-        target = targets.CORTEX_M
-        written = tensorflow_side.convert(prepared, quantization, samples, target)
+        written = tensorflow_side.convert(prepared, quantization, samples, target, io)
         content = written.content
         if repair:
             content = repair_scales(content)
-            check_content(content, quantization, target, written.fused)
+            check_content(content, quantization, target, written.fused, io)
         artifact = Artifact.from_content(content, model.name, target.name)
         agreement = measure_agreement(artifact, samples, prepared.reference)
         return replace(artifact, agreement=agreement)

@@ -163,3 +163,46 @@ def test_masks_are_refused() -> None:
 def test_another_quantization_is_refused(slim: keras.Model) -> None:
     with pytest.raises(InvalidArgumentError, match="has learned the integers"):
         export.to_tflite(slim, "float32")
+
+
+@pytest.fixture(scope="module")
+def four_bits() -> keras.Model:
+    return _trained(kd.quantize_model(_cnn(), "int4"))
+
+
+@pytest.mark.parametrize("target", ["host", "cortex-m"])
+def test_four_bits_are_stored_in_four_bits(four_bits: keras.Model, target: str) -> None:
+    artifact = export.to_tflite(four_bits, target=target)
+    graph = read_subgraphs(artifact.content)[0]
+    kinds = {
+        op.name: graph.tensors[op.inputs[1]].dtype
+        for op in graph.ops
+        if op.name in ("CONV_2D", "FULLY_CONNECTED", "DEPTHWISE_CONV_2D")
+    }
+    # TFLM does not unpack Dense kernels of 4 bits with a scale per unit.
+    dense = "INT4" if target == "host" else "INT8"
+    assert kinds == {
+        "CONV_2D": "INT4",
+        "FULLY_CONNECTED": dense,
+        "DEPTHWISE_CONV_2D": "INT8",
+    }
+    x = np.random.default_rng(8).normal(size=(100, 10, 10, 3)).astype("float32")
+    simulated = four_bits.predict(x, verbose=0)
+    for reference in (True, False):
+        found = artifact.run(x, reference_kernels=reference)
+        steps = np.rint(np.abs(found - simulated) / artifact.outputs[0].scale)
+        assert np.mean(steps <= 1) >= 0.98 and steps.max() <= 4
+
+
+def test_tflm_runs_four_bits(four_bits: keras.Model) -> None:
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
+    artifact = export.to_tflite(four_bits, target="cortex-m")
+    x = np.random.default_rng(9).normal(size=(10, 10, 10, 3)).astype("float32")
+    wanted = artifact.run(x, reference_kernels=True)
+    interpreter = runtime.Interpreter.from_bytes(artifact.content)
+    spec = artifact.outputs[0]
+    for row, expected in zip(x, wanted, strict=True):
+        interpreter.set_input(artifact.inputs[0].quantize(row[None]), 0)
+        interpreter.invoke()
+        found = spec.dequantize(interpreter.get_output(0))[0]
+        assert np.abs(found - expected).max() <= spec.scale * 1.01

@@ -1,0 +1,197 @@
+"""Law 6, as a table: every kind of layer, for every target and quantization.
+
+Either it is refused by name before the conversion, and rightly so, or the file is
+written, keeps its promises, and runs: on a microcontroller's interpreter too.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_diffmask import export, targets
+from keras_diffmask.errors import DiffmaskError, UnsupportedModelError
+from keras_diffmask.export import modes
+from keras_diffmask.export.emit.admission import check_model
+from keras_diffmask.export.emit.support import ROWS
+from keras_diffmask.export.emit.supported import check_support, kinds
+from tests.export.emit import layer_kinds
+
+HOST, CORTEX_M = targets.HOST, targets.CORTEX_M
+# A few of everything, for every run of the tests; the whole table takes minutes.
+QUICK = [
+    *("Dense", "Conv2D", "DepthwiseConv2D", "LayerNormalization", "LSTM", "Conv3D"),
+    *("activation_gelu", "activation_softplus", "op_sqrt", "RepeatVector"),
+    *("UpSampling2D_bilinear", "MultiHeadAttention", "Embedding", "MaxPooling3D"),
+]
+
+
+def refusal(model, mode, target):
+    """What is said before the conversion; None where it may go ahead."""
+    try:
+        _, recurrent = check_model(model)
+        check_support(model, modes.get(mode), target, recurrent)
+    except UnsupportedModelError as error:
+        return error
+    return None
+
+
+def outcome(artifact, x, target):
+    """What a microcontroller's interpreter makes of a file; None where all is well."""
+    if target.runtime != "tflm":
+        return None
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
+    expected = artifact.run(x)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    try:
+        interpreter = runtime.Interpreter.from_bytes(
+            artifact.content, arena_size=400_000
+        )
+        for k in range(len(x)):
+            interpreter.reset()
+            interpreter.set_input(artifact.inputs[0].quantize(x[k : k + 1]), 0)
+            interpreter.invoke()
+            for place, spec in enumerate(artifact.outputs):
+                ours = spec.dequantize(interpreter.get_output(place))
+                steps = np.abs(ours - expected[place][k : k + 1]) / (spec.scale or 1e-4)
+                # An int16 step is 1/256 of an int8 one, and tanh is other code.
+                if steps.max() > (8 if spec.dtype == "int16" else 4):
+                    return f"{steps.max():.0f} steps off"
+    except RuntimeError as error:
+        return str(error)
+    return None
+
+
+def hold(name, mode, target, convert):
+    """Holds one cell of the table to the law."""
+    model, x = layer_kinds.build(name)
+    said = refusal(model, mode, target)
+    if said is not None:
+        assert "\n" not in str(said)
+    try:
+        artifact = convert(model, x, mode, target=target)
+        went_wrong = outcome(artifact, x[:4], target)
+    except (DiffmaskError, RuntimeError, ValueError) as error:
+        went_wrong = f"{type(error).__name__}: {str(error)[:300]}"
+    except Exception as error:  # the converter's own class
+        assert type(error).__name__ == "ConverterError", error
+        went_wrong = str(error)[:300]
+    if said is None:
+        assert went_wrong is None, f"not refused beforehand: {went_wrong}"
+        assert artifact.quantization in (mode, "mixed")
+        return
+    assert went_wrong is not None, f"refused for nothing: {said}"
+
+
+@pytest.mark.parametrize("target", [HOST, CORTEX_M], ids=lambda t: t.name)
+@pytest.mark.parametrize("name", QUICK)
+def test_int8(name, target, convert_here):
+    hold(name, "int8", target, convert_here)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", [HOST, CORTEX_M], ids=lambda t: t.name)
+@pytest.mark.parametrize("mode", ["float32", "int8", "int16x8", "int4"])
+def test_the_whole_table(mode, target, convert_here):
+    failures = []
+    for name in layer_kinds.KINDS:
+        try:
+            hold(name, mode, target, convert_here)
+        except AssertionError as error:
+            failures.append(f"{name}: {str(error).splitlines()[0]}")
+        keras.backend.clear_session()
+    assert not failures, "\n".join(failures)
+
+
+def test_every_row_is_of_a_kind_that_is_tested():
+    """A row whose kind no model has would never be held to anything."""
+    seen = set()
+    for name in layer_kinds.KINDS:
+        model, _ = layer_kinds.build(name)
+        try:
+            _, recurrent = check_model(model)
+        except UnsupportedModelError:
+            continue
+        seen |= {kind for _, kind in kinds(model, recurrent)}
+    untested = set(ROWS) - seen
+    assert not untested
+
+
+def model_of(layer, shape=(6, 6, 4)):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layer(inputs))
+
+
+@pytest.mark.parametrize(
+    ("build", "mode", "target", "sentence"),
+    [
+        (
+            lambda: model_of(keras.layers.Dense(3, activation="gelu", name="wide")),
+            "int8", "cortex-m",
+            "'cortex-m' runs as int8; received 'wide' .gelu., which leads to GELU, "
+            "for which it has no kernel. Use 'relu'",
+        ),
+        (
+            lambda: model_of(keras.layers.LayerNormalization(name="norm")),
+            "int8", "host",
+            "'norm' .LayerNormalization., which leads to NEG, which the converter "
+            "leaves in float. Use BatchNormalization",
+        ),
+        (
+            lambda: model_of(keras.layers.Activation("softplus", name="soft")),
+            "int8", "ethos-u55",
+            "'soft' .softplus., which leads to EXP, for which it has no int8 kernel",
+        ),
+        (
+            lambda: model_of(keras.layers.LSTM(3, name="memory"), (5, 4)),
+            "int16x8", "host",
+            "'memory' .fused LSTM., which leads to UNIDIRECTIONAL_SEQUENCE_LSTM, which "
+            "has no form with int16 activations. Use quantization='int8'",
+        ),
+        (
+            lambda: model_of(keras.layers.LSTM(3, name="memory"), (5, 4)),
+            "int4", "host",
+            "'memory' .fused LSTM.*ai-edge-quantizer leaves in float",
+        ),
+        (
+            lambda: model_of(
+                keras.layers.TimeDistributed(
+                    keras.Sequential([keras.layers.Dense(3, "elu", name="inner")])
+                )
+            ),
+            "int8", "host",
+            "'inner' .elu., which leads to ELU",
+        ),
+        (
+            lambda: model_of(keras.layers.Lambda(lambda t: keras.ops.exp(t))),
+            "int8", "cortex-m", None,
+        ),
+    ],
+)  # fmt: skip
+def test_sentences(build, mode, target, sentence, monkeypatch):
+    from keras_diffmask.export.emit import convert
+
+    class Reached(Exception):
+        pass
+
+    def reach(*arguments):
+        raise Reached
+
+    monkeypatch.setattr(convert, "_convert", reach)
+    model = build()
+    x = np.ones((40, *model.input_shape[1:]), "float32")
+    if sentence is None:  # what a Lambda holds only the converter sees
+        with pytest.raises(Reached):
+            export.to_tflite(model, mode, calibration=x, target=target)
+        return
+    with pytest.raises(UnsupportedModelError, match=sentence):
+        export.to_tflite(model, mode, calibration=x, target=target)
+
+
+def test_several_layers_are_named_together():
+    inputs = h = keras.Input((4,))
+    for k in range(5):
+        h = keras.layers.Dense(4, activation="gelu", name=f"d{k}")(h)
+    model = keras.Model(inputs, h)
+    said = str(refusal(model, "int8", CORTEX_M))
+    assert "'d0', 'd1', 'd2' and 2 more (gelu)" in said
+    assert refusal(model, "int8", HOST) is None
