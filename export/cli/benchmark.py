@@ -268,7 +268,7 @@ def _latency(arguments: argparse.Namespace, console: Console) -> None:
 def _write_json(path: str, facts: dict[str, Any]) -> None:
     import json
 
-    from keras_diffmask.export.atomic import write_atomically
+    from keras_diffmask.atomic import write_atomically
 
     text = json.dumps(facts, indent=1) + "\n"
     write_atomically(path, lambda file: file.write_text(text, "utf-8"))

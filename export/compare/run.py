@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_diffmask import plots
-from keras_diffmask.export.atomic import write_atomically
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.compare.methods import Method
 from keras_diffmask.export.compare.report import Report, Row, row_of

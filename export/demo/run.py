@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_diffmask import plots
-from keras_diffmask.export.atomic import write_atomically
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.benchmarking import BenchmarkResult, benchmark
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.recipes import recipe_for

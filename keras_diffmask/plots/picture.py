@@ -1,11 +1,11 @@
 """What every picture has in common: a figure of its own, and a file written whole."""
 
 import io
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_diffmask.errors import ArtifactError, MissingDependencyError
+from keras_diffmask.atomic import write_atomically
+from keras_diffmask.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,16 +42,4 @@ def save(figure: "Figure", path: Path) -> Path:
     """
     picture = io.BytesIO()
     figure.savefig(picture, format="png", facecolor="white")
-    # Drawn in memory first, so a failure leaves no half picture behind.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(picture.getvalue())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ArtifactError(
-            "a path that can be written",
-            f"path={str(path)!r} ({error.strerror or error})",
-            "Choose a file in an existing directory you may write to.",
-        ) from error
-    return path
+    return write_atomically(path, lambda file: file.write_bytes(picture.getvalue()))
