@@ -2,12 +2,13 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, FAINT = "#22303c", "#71808e"
@@ -32,6 +33,38 @@ def new_figure(width: float, height: float) -> "Figure":
     figure = Figure(figsize=(width, height), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def frame(
+    figure: "Figure",
+    axes: "Axes",
+    title: str,
+    y: str,
+    x: str = "",
+    along: Literal["both", "x", "y"] = "both",
+) -> None:
+    """Give axes their labels, a faint grid and two open sides, and a headline.
+
+    Args:
+        figure: what the headline stands on.
+        axes: its axes.
+        title: the headline.
+        y: label of the upright axis.
+        x: that of the other; none where its ticks say it all.
+        along: which axes the grid's lines are of.
+    """
+    if x:
+        axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
+    axes.grid(axis=along, color=FAINT, alpha=0.18, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    headline(figure, title, 0.955)
+
+
+def headline(figure: "Figure", title: str, height: float) -> None:
+    """Write the title at the left, its top at so much of the figure's height."""
+    figure.text(0.04, height, title, va="top", fontsize=13, weight="bold", color=INK)
 
 
 def save(figure: "Figure", path: Path) -> Path:
