@@ -48,15 +48,15 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
     wanted += [(m, share) for share in settings.budgets for m in settings.methods()]
     trials: dict[tuple[Method | None, float], list[Figures]] = {w: [] for w in wanted}
     for seed in range(settings.seeds):
-        with reporter.phase(f"seed {seed + 1} of {settings.seeds}: data") as advance:
-            data = datasets.load(
-                settings.dataset,
-                settings.data_dir,
-                "image",
-                seed=seed,
-                limit=settings.limit,
-            )
-            advance(f"{data.name}, {len(data.x_train):,} examples to train on")
+        data = datasets.load_in_phase(
+            reporter,
+            f"seed {seed + 1} of {settings.seeds}: data",
+            settings.dataset,
+            settings.data_dir,
+            "image",
+            seed=seed,
+            limit=settings.limit,
+        )
         for method, share in wanted:
             figures = _once(runs, settings, data, method, share, seed, reporter)
             trials[method, share].append(figures)

@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import numpy as np
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.demo import downloads, folders, splits
+from keras_diffmask.export.demo.reporter import Reporter
 
 TASKS = ("image", "sequence")
 NAMES = ("digits", *folders.FOLDERS, "mnist")
@@ -104,6 +106,21 @@ def load(
         note=raw.note,
         input_shape=train.shape[1:],
     )  # fmt: skip
+
+
+def load_in_phase(reporter: Reporter, label: str, *given: Any, **more: Any) -> Dataset:
+    """`load`, shown as a phase of its own.
+
+    Args:
+        reporter: shows the progress.
+        label: name of the phase.
+        *given: as for `load`.
+        **more: as for `load`.
+    """
+    with reporter.phase(label) as advance:
+        data = load(*given, **more)
+        advance(f"{data.name}, {len(data.x_train):,} examples to train on")
+    return data
 
 
 def _check(name: str | None, task: str) -> None:
