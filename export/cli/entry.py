@@ -16,6 +16,7 @@ from keras_diffmask.export.cli import (
     convert,
     demo,
     evidence,
+    import_tfmot,
     models,
 )
 from keras_diffmask.export.cli.console import Console
@@ -30,6 +31,7 @@ COMMANDS = (
     benchmark,
     compare,
     evidence,
+    import_tfmot,
 )
 DESCRIPTION = """\
 Pruning with differentiable masks for Keras 3, down to int8 on the device.
@@ -38,7 +40,8 @@ A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan
 made smaller with `strip`, written for the device with `convert`, and timed with
 `benchmark`. `demo` does all of it on real data, `compare` trains every estimator
 side by side, `evidence` measures what this library claims. `pack` writes rows of
-k of n weights for kernels of your own.
+k of n weights for kernels of your own, `import-tfmot` reads what
+tensorflow-model-optimization has pruned.
 """
 
 

@@ -1,6 +1,5 @@
 """`to_tflite`: the parent's side of a conversion. Never imports TensorFlow."""
 
-import importlib.util
 import json
 import tempfile
 import warnings
@@ -11,14 +10,17 @@ import keras
 import numpy as np
 
 from keras_diffmask import targets
-from keras_diffmask.errors import InvalidArgumentError, MissingDependencyError
+from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.artifact import Agreement, Artifact
+from keras_diffmask.export.dependencies import require_installed
 from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import check_model
 from keras_diffmask.export.emit.calibration import prepare_calibration
 
 # What law 6 allows an int8 file: error as a share of the output, both rms.
 _INT8_BUDGET = 0.05
+#: Module -> package.
+_NEEDED = {"tensorflow": "tensorflow", "ai_edge_litert": "ai-edge-litert"}
 
 
 def to_tflite(
@@ -106,7 +108,7 @@ def to_tflite(
             "calibration=None",
             "Pass some 256 inputs, preprocessed as for training.",
         )
-    _check_dependencies()
+    require_installed(_NEEDED, "which writes or checks .tflite files", "tflite")
     for note in notes:
         warnings.warn(note, stacklevel=2)
     order = {"quantization": quantization, "steps": steps, "streaming": streaming}
@@ -132,19 +134,6 @@ def _check_quantization(quantization: str | None) -> str:
             "Pass one of these.",
         )
     return quantization or "float32"
-
-
-def _check_dependencies() -> None:
-    for module, package in (
-        ("tensorflow", "tensorflow"),
-        ("ai_edge_litert", "ai-edge-litert"),
-    ):
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependencyError(
-                f"{package} to be installed, which writes or checks .tflite files",
-                "an environment without it",
-                f"Install it with `pip install {package}`.",
-            )
 
 
 def _convert(
