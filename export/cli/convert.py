@@ -8,6 +8,7 @@ from typing import Any
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_output, read_model
+from keras_diffmask.export.cli.numbers import at_least
 
 NAME = "convert"
 HELP = "Write a .tflite file, float32 or int8, from a stripped or plain model."
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--steps",
-        type=int,
+        type=at_least(1),
         metavar="N",
         help="length of the sequences, for a model whose Input leaves it open",
     )
@@ -54,12 +55,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses an unknown target, and int8 without data to calibrate on."""
+    from keras_diffmask import targets
+
+    targets.get(arguments.target)
+    if arguments.quantization == "int8" and arguments.calibration is None:
+        raise InvalidArgumentError(
+            "--calibration with --quantization int8",
+            "none",
+            "Save some 256 inputs, preprocessed as for training, with "
+            "numpy.save('x.npy', x[:256]) and pass --calibration x.npy.",
+        )
+
+
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Converts, and says what the file holds."""
     output = check_output(
         arguments.output, ".tflite", arguments.model, arguments.calibration
     )
-    _check_calibration(arguments)
     calibration = _read(arguments.calibration) if arguments.calibration else None
     model = read_model(arguments.model, arguments.unsafe, console)
     from keras_diffmask.export.emit import to_tflite
@@ -77,17 +91,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         artifact.save(output)
         advance(f"{artifact.nbytes:,} bytes")
     console.result(_facts(artifact, str(output)), lambda: _text(artifact, str(output)))
-
-
-def _check_calibration(arguments: argparse.Namespace) -> None:
-    """Told before Keras is started, which takes seconds."""
-    if arguments.quantization == "int8" and arguments.calibration is None:
-        raise InvalidArgumentError(
-            "--calibration with --quantization int8",
-            "none",
-            "Save some 256 inputs, preprocessed as for training, with "
-            "numpy.save('x.npy', x[:256]) and pass --calibration x.npy.",
-        )
 
 
 def _read(path: str) -> Any:

@@ -69,7 +69,9 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--traceback", action="store_true", help="on an error, show where it was"
         )
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(
+            run=command.run, check=getattr(command, "check", lambda arguments: None)
+        )
     return top
 
 
@@ -92,6 +94,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as error:  # argparse has said why
         return error.code if isinstance(error.code, int) else 2
     console = Console(json=arguments.json)
+    try:
+        arguments.check(arguments)
+    except DiffmaskError as error:  # before Keras is started, which takes seconds
+        console.error(str(error))
+        return 2
     try:
         with _one_voice(console, arguments.traceback):
             arguments.run(arguments, console)

@@ -128,6 +128,15 @@ def _check(name: str | None, task: str) -> None:
         raise InvalidArgumentError(
             "task='image' or task='sequence'", f"task={task!r}", "Pass one of the two."
         )
+    check_name(name)
+
+
+def check_name(name: str | None) -> None:
+    """Refuses a name that no data set has; None is any.
+
+    Raises:
+        InvalidArgumentError: with those that there are.
+    """
     if name is not None and name not in NAMES:
         raise InvalidArgumentError(
             f"name as one of {', '.join(NAMES)}",
