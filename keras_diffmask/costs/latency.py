@@ -99,8 +99,8 @@ class Latency(Decided):
         """The same count on a model that is stripped already.
 
         Args:
-            graph: of the stripped model, whose layers have kept their names. An
-                operator such as `x[:, 1:]` has not, and takes its kind's rate.
+            graph: of the stripped model, whose layers and operators have kept
+                their names, or those that `Op.cut_name` says.
         """
         gating = Gating.without_gates(graph)
         program = compiled(lower(graph, gating.size))
