@@ -14,6 +14,7 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.export.artifact import Artifact
     from keras_diffmask.export.benchmarking import benchmark
     from keras_diffmask.export.emit import to_tflite
+    from keras_diffmask.export.interop import from_tfmot
     from keras_diffmask.export.latency import measure_latency
     from keras_diffmask.export.measured import measure_dense
     from keras_diffmask.export.model_io import load_model, save_model
@@ -25,6 +26,7 @@ __all__ = [
     "Packed",
     "Plan",
     "benchmark",
+    "from_tfmot",
     "load_model",
     "measure_dense",
     "measure_latency",

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export import artifact_text
-from keras_diffmask.export.atomic import write_atomically
 from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
 from keras_diffmask.export.interpreter import check_loads, run_batch
 from keras_diffmask.export.kind import quantization_of

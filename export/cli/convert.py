@@ -10,6 +10,7 @@ from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export import modes
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_output, read_lines, read_model
+from keras_diffmask.export.cli.numbers import at_least
 
 NAME = "convert"
 HELP = "Write a .tflite file, float or of integers, from a stripped or plain model."
@@ -29,8 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quantization",
         choices=modes.NAMES,
-        default="float32",
-        help="default: %(default)s",
+        help="default: float32, or of a model with quantizers what it learned",
     )
     parser.add_argument(
         "--calibration",
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--steps",
-        type=int,
+        type=at_least(1),
         metavar="N",
         help="length of the sequences, for a model whose Input leaves it open",
     )
@@ -74,12 +74,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses an unknown target, and integers without data to calibrate on."""
+    targets.get(arguments.target)
+    mode = modes.get(arguments.quantization)
+    if mode.calibration and arguments.calibration is None:
+        raise InvalidArgumentError(
+            f"--calibration with --quantization {mode.name}",
+            "none",
+            "Save some 256 inputs, preprocessed as for training, with "
+            "numpy.save('x.npy', x[:256]) and pass --calibration x.npy.",
+        )
+
+
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Converts, and says what the file holds."""
     output = check_output(
         arguments.output, ".tflite", arguments.model, arguments.calibration
     )
-    _check_calibration(arguments)
     calibration = _read(arguments.calibration) if arguments.calibration else None
     labels = read_lines(arguments.labels) if arguments.labels else None
     model = read_model(arguments.model, arguments.unsafe, console)
@@ -101,18 +113,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         artifact.save(output)
         advance(f"{artifact.nbytes:,} bytes")
     console.result(_facts(artifact, str(output)), lambda: _text(artifact, str(output)))
-
-
-def _check_calibration(arguments: argparse.Namespace) -> None:
-    """Told before Keras is started, which takes seconds."""
-    mode = modes.get(arguments.quantization)
-    if mode.calibration and arguments.calibration is None:
-        raise InvalidArgumentError(
-            f"--calibration with --quantization {mode.name}",
-            "none",
-            "Save some 256 inputs, preprocessed as for training, with "
-            "numpy.save('x.npy', x[:256]) and pass --calibration x.npy.",
-        )
 
 
 def _read(path: str) -> Any:

@@ -16,6 +16,7 @@ from keras_diffmask.export.cli import (
     convert,
     demo,
     evidence,
+    import_tfmot,
     models,
 )
 from keras_diffmask.export.cli.console import Console
@@ -30,6 +31,7 @@ COMMANDS = (
     benchmark,
     compare,
     evidence,
+    import_tfmot,
 )
 DESCRIPTION = """\
 Pruning with differentiable masks for Keras 3, down to int8 on the device.
@@ -38,7 +40,8 @@ A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan
 made smaller with `strip`, written for the device with `convert`, and timed with
 `benchmark`. `demo` does all of it on real data, `compare` trains every estimator
 side by side, `evidence` measures what this library claims. `pack` writes rows of
-k of n weights for kernels of your own.
+k of n weights for kernels of your own, `import-tfmot` reads what
+tensorflow-model-optimization has pruned.
 """
 
 
@@ -71,7 +74,9 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--traceback", action="store_true", help="on an error, show where it was"
         )
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(
+            run=command.run, check=getattr(command, "check", lambda arguments: None)
+        )
     return top
 
 
@@ -94,6 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as error:  # argparse has said why
         return error.code if isinstance(error.code, int) else 2
     console = Console(json=arguments.json)
+    try:
+        arguments.check(arguments)
+    except DiffmaskError as error:  # before Keras is started, which takes seconds
+        console.error(str(error))
+        return 2
     try:
         with _one_voice(console, arguments.traceback):
             arguments.run(arguments, console)

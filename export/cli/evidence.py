@@ -5,8 +5,11 @@ import types
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import start_keras
-from keras_diffmask.export.cli.training_arguments import add_training_arguments
+from keras_diffmask.export.cli.training_arguments import (
+    add_training_arguments,
+    show,
+    start,
+)
 
 NAME = "evidence"
 HELP = (
@@ -50,17 +53,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Runs one piece of evidence and prints its tables."""
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses a size where there is only one."""
     if arguments.size and arguments.name != "ptb":
         raise InvalidArgumentError(
             "--size for ptb only", f"--size for {arguments.name}", "Leave it out."
         )
-    with console.phase("starting Keras") as advance:
-        start_keras()
-        from keras_diffmask.export.evidence.settings import Settings
 
-        advance("")
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Runs one piece of evidence and prints its tables."""
+    start(console)
+    from keras_diffmask.export.evidence.settings import Settings
+
     settings = Settings(
         data_dir=arguments.data_dir,
         seeds=arguments.seeds,
@@ -73,8 +78,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         settings, console
     )
     names = (f"{report.name}.json", *report.files)
-    written = "\n".join(f"  {arguments.out}/{name}" for name in names)
-    console.result(report.to_dict(), lambda: f"{report}\n\nwritten:\n{written}")
+    show(console, report, str(report), (f"{arguments.out}/{name}" for name in names))
 
 
 def _module(name: str) -> types.ModuleType:

@@ -59,6 +59,17 @@ def read_model(path: str, unsafe: bool, console: Console) -> Any:
     return model
 
 
+def check_dataset(name: str | None) -> None:
+    """Refuses a name that no data set has.
+
+    Raises:
+        InvalidArgumentError: with those that there are.
+    """
+    from keras_diffmask.export.demo.datasets import check_name
+
+    check_name(name)
+
+
 def check_output(output: str, suffix: str, *inputs: str | None) -> Path:
     """Refuses an output that cannot work before anything takes time.
 

@@ -1,6 +1,5 @@
 """`to_tflite`: the parent's side of a conversion. Never imports TensorFlow."""
 
-import importlib.util
 import json
 import tempfile
 import warnings
@@ -13,9 +12,10 @@ import keras
 import numpy as np
 
 from keras_diffmask import targets
-from keras_diffmask.errors import InvalidArgumentError, MissingDependencyError
+from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export import modes
 from keras_diffmask.export.artifact import Agreement, Artifact
+from keras_diffmask.export.dependencies import require_installed
 from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import check_model
 from keras_diffmask.export.emit.calibration import prepare_calibration
@@ -29,6 +29,9 @@ from keras_diffmask.export.emit.memory import check_memory
 from keras_diffmask.export.emit.plausible import warnings_about
 from keras_diffmask.export.emit.supported import check_support
 from keras_diffmask.export.metadata import Fingerprint, check_labels
+
+#: Module -> package.
+_NEEDED = {"tensorflow": "tensorflow", "ai_edge_litert": "ai-edge-litert"}
 
 
 def to_tflite(
@@ -200,16 +203,10 @@ def _check_calibration(
 
 
 def _check_dependencies(mode: modes.Mode) -> None:
-    needed = [("tensorflow", "tensorflow"), ("ai_edge_litert", "ai-edge-litert")]
+    require_installed(_NEEDED, "which writes or checks .tflite files", "tflite")
     if mode.name == "int4":
-        needed.append(("ai_edge_quantizer", "ai-edge-quantizer"))
-    for module, package in needed:
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependencyError(
-                f"{package} to be installed, which writes or checks .tflite files",
-                "an environment without it",
-                f"Install it with `pip install {package}`.",
-            )
+        packed = {"ai_edge_quantizer": "ai-edge-quantizer"}
+        require_installed(packed, "which writes 4-bit weights", "int4")
 
 
 def _convert(

@@ -6,7 +6,6 @@ is written into the report, so that the parent can raise it again.
 
 import json
 import sys
-import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from keras_diffmask.errors import ConversionError, DiffmaskError, FloatLeftError
 from keras_diffmask.export.artifact import Artifact
+from keras_diffmask.export.child import answer
 from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
@@ -30,15 +30,7 @@ _RANDOM_EXAMPLES = 8
 
 def main(job: Path) -> int:
     """Does the job in the directory `job`; returns the exit status."""
-    try:
-        report = convert_job(job)
-    except DiffmaskError as error:
-        report = {"error": _describe(error)}
-    except Exception as error:  # whatever TensorFlow or Keras raises
-        report = {"error": _describe(_translate(error))}
-        traceback.print_exc()  # to the log, or to the user with verbose=True
-    (job / jobs.REPORT).write_text(json.dumps(report), encoding="utf-8")
-    return 1 if "error" in report else 0
+    return answer(job, convert_job, _translate)
 
 
 def convert_job(job: Path) -> dict[str, Any]:
@@ -132,15 +124,6 @@ def _load_samples(path: Path, inputs: list[InputSize]) -> list[np.ndarray]:
     return samples
 
 
-def _describe(error: DiffmaskError) -> dict[str, str]:
-    return {
-        "type": type(error).__name__,
-        "expected": error.expected,
-        "received": error.received,
-        "next_step": error.next_step,
-    }
-
-
 def _translate(error: Exception) -> ConversionError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # The converter puts the reason behind "error:", below a page of locations.
@@ -150,7 +133,7 @@ def _translate(error: Exception) -> ConversionError:
     return ConversionError(
         "a model TensorFlow's converter accepts",
         shorten(f"{type(error).__name__}: {reason}"),
-        "Call again with verbose=True to see the converter's own messages.",
+        jobs.LOOK,
     )
 
 

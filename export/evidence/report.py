@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.export.atomic import write_atomically
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import Machine
 from keras_diffmask.export.demo.columns import columns

@@ -242,8 +242,6 @@ class ChannelMasker:
             for name in NAMES
             if getattr(budget, name) is not None
         }
-        for cost in costs.values():
-            warn_of_unknown(cost, self.graph)
         dense = {name: cost.dense(sizes) for name, cost in costs.items()}
         most = budget.limits(dense)
         check_reachable(
@@ -252,6 +250,9 @@ class ChannelMasker:
             placement.min_keep,
             [self.settings.multiple] * len(sizes),
         )
+        # Of a budget that is refused, nobody needs to know how it was counted.
+        for cost in costs.values():
+            warn_of_unknown(cost, self.graph)
         return BudgetController(
             limits=[
                 {

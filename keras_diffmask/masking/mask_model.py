@@ -80,8 +80,11 @@ def mask_model(
             kernel between one input and one output channel; `"weight"`, one
             kernel entry of any layer.
         budget: a `Budget` that `fit` is to reach, or None.
-        gate_regularizer: penalty on the gates instead of a budget, for example
-            `regularizers.L0(1e-4)`.
+        gate_regularizer: penalty on the gates, for example
+            `regularizers.L0(1e-4)`; in general instead of a budget, which needs
+            none. With both, each is in the loss: the penalty has a say in which
+            gates close first, the budget alone in how many, so that it is
+            used to the full however strong the penalty is.
         logit_scale: float > 0, how many times faster than the weights the gate
             logits learn (under Adam and its kin).
         include: the layers to put gates on; all that can have some, by
