@@ -1,4 +1,4 @@
-"""Leaving Keras: plan, strip, pack, convert to .tflite, benchmark."""
+"""Leaving Keras: plan, strip, pack, convert to .tflite, verify, benchmark."""
 
 if __name__ == "export":
     # From the repository root `import export` would load a second copy of
@@ -19,11 +19,13 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.export.model_io import load_model, save_model
     from keras_diffmask.export.packing import Packed, pack
     from keras_diffmask.export.surgery import Plan, plan, recalibrate, strip
+    from keras_diffmask.export.verification import Verification, verify
 
 __all__ = [
     "Artifact",
     "Packed",
     "Plan",
+    "Verification",
     "benchmark",
     "load_model",
     "measure_dense",
@@ -34,4 +36,5 @@ __all__ = [
     "save_model",
     "strip",
     "to_tflite",
+    "verify",
 ]

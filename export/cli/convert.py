@@ -2,10 +2,10 @@
 
 import argparse
 import dataclasses
-import zipfile
 from typing import Any
 
-from keras_diffmask.errors import ArtifactError, InvalidArgumentError
+from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export.cli.arrays import read_arrays
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_output, read_model
 
@@ -60,7 +60,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         arguments.output, ".tflite", arguments.model, arguments.calibration
     )
     _check_calibration(arguments)
-    calibration = _read(arguments.calibration) if arguments.calibration else None
+    calibration = None
+    if arguments.calibration:
+        calibration = read_arrays(arguments.calibration, "calibration data")
     model = read_model(arguments.model, arguments.unsafe, console)
     from keras_diffmask.export.emit import to_tflite
 
@@ -88,23 +90,6 @@ def _check_calibration(arguments: argparse.Namespace) -> None:
             "Save some 256 inputs, preprocessed as for training, with "
             "numpy.save('x.npy', x[:256]) and pass --calibration x.npy.",
         )
-
-
-def _read(path: str) -> Any:
-    import numpy as np
-
-    try:
-        with open(path, "rb") as file:
-            # Pickles are programs: never run one that came as data.
-            stored = np.load(file, allow_pickle=False)
-            return stored if isinstance(stored, np.ndarray) else dict(stored)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-        raise ArtifactError(
-            "calibration data in a .npy or .npz file",
-            f"{path!r} ({reason})",
-            "Write one with numpy.save('x.npy', x[:256]).",
-        ) from error
 
 
 def _facts(artifact: Any, output: str) -> dict[str, Any]:

@@ -113,6 +113,26 @@ def test_convert_int8_for_a_microcontroller(converted):
     assert Artifact.load(converted / "plain8.tflite").quantization == "int8"
 
 
+def test_verify(run, run_json, converted, files, tmp_path):
+    words = ("verify", converted / "plain8.tflite", files / "plain.keras")
+    words += ("--data", files / "x.npy", "--per-layer")
+    status, out, _ = run(*words, "--plot", tmp_path / "v.png")
+    assert status == 0 and "keras, litert-reference" in out and "head" in out
+    assert (tmp_path / "v.png").stat().st_size > 1000
+    report = run_json(*words, "-o", tmp_path / "v.json")
+    assert json.loads((tmp_path / "v.json").read_text()) == report
+    assert report["samples"] == 40 and len(report["layers"]) == 3
+    assert report["pairs"][0]["rms_error"] < 0.05
+
+
+def test_verify_refuses_what_does_not_fit(run, converted, files):
+    words = ("verify", converted / "plain8.tflite", files / "plain.keras", "--data")
+    status, _, err = run(*words, files / "wrong.npy")
+    assert status == 1 and "shape (n, 8, 8, 1)" in err
+    status, _, err = run(*words, files / "text.npy")
+    assert status == 1 and "examples in a .npy or .npz file" in err
+
+
 def test_benchmark_table(run, converted, tmp_path):
     output = tmp_path / "times.json"
     status, out, _ = run(

@@ -38,6 +38,7 @@ def test_readme_names_every_command() -> None:
         "strip",
         "pack",
         "convert",
+        "verify",
         "benchmark",
         "compare",
     ):
