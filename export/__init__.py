@@ -17,6 +17,7 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.export.latency import measure_latency
     from keras_diffmask.export.measured import measure_dense
     from keras_diffmask.export.model_io import load_model, save_model
+    from keras_diffmask.export.npu import VelaEstimate, vela
     from keras_diffmask.export.packing import Packed, pack
     from keras_diffmask.export.surgery import Plan, plan, recalibrate, strip
     from keras_diffmask.export.verification import Verification, verify
@@ -25,6 +26,7 @@ __all__ = [
     "Artifact",
     "Packed",
     "Plan",
+    "VelaEstimate",
     "Verification",
     "benchmark",
     "load_model",
@@ -36,5 +38,6 @@ __all__ = [
     "save_model",
     "strip",
     "to_tflite",
+    "vela",
     "verify",
 ]

@@ -17,6 +17,7 @@ from keras_diffmask.export.cli import (
     demo,
     evidence,
     models,
+    vela,
     verify,
 )
 from keras_diffmask.export.cli.console import Console
@@ -29,6 +30,7 @@ COMMANDS = (
     models.PACK,
     convert,
     verify,
+    vela,
     benchmark,
     compare,
     evidence,

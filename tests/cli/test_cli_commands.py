@@ -133,6 +133,16 @@ def test_verify_refuses_what_does_not_fit(run, converted, files):
     assert status == 1 and "examples in a .npy or .npz file" in err
 
 
+def test_vela(run, run_json, converted):
+    pytest.importorskip("ethosu.vela")
+    status, out, _ = run("vela", converted / "plain8.tflite")
+    assert status == 0 and "estimate by Vela" in out and "Ethos_U55_128" in out
+    report = run_json("vela", converted / "plain8.tflite", "--config", "ethos-u55-64")
+    assert report["accelerator"] == "Ethos_U55_64" and report["npu_share"] == 1.0
+    status, _, err = run("vela", converted / "plain.tflite")
+    assert status == 1 and "an int8 file, as an Ethos-U needs" in err
+
+
 def test_benchmark_table(run, converted, tmp_path):
     output = tmp_path / "times.json"
     status, out, _ = run(

@@ -39,6 +39,7 @@ def test_readme_names_every_command() -> None:
         "pack",
         "convert",
         "verify",
+        "vela",
         "benchmark",
         "compare",
     ):
