@@ -137,7 +137,8 @@ def _tolerance(artifact: "Artifact", spec: TensorSpec, output: np.ndarray) -> fl
         return size * (1e-4 if not artifact.stateful or _is_float(artifact) else 1e-2)
     if artifact.stateful:
         return 2.0
-    # LiteRT's FULLY_CONNECTED rounds one value in a thousand the other way.
+    # LiteRT's FULLY_CONNECTED rounds once, TFLM's twice: one value in a thousand
+    # is a step off.
     return 0.0 if has_tflm() else 1.0
 
 
