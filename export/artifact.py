@@ -8,6 +8,7 @@ from typing import Any
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export import artifact_text
+from keras_diffmask.export.firmware import save_firmware
 from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
 from keras_diffmask.export.interpreter import check_loads, run_batch
 from keras_diffmask.export.kind import quantization_of
@@ -128,6 +129,46 @@ class Artifact:
             ArtifactError: the path cannot be written.
         """
         return write_atomically(path, lambda file: file.write_bytes(self.content))
+
+    def save_firmware(
+        self,
+        path: str | os.PathLike,
+        golden: Any = None,
+        arena_bytes: int | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Writes a folder of C++ sources that run the model under TFLM.
+
+        The bytes as an array; shapes, scales, zero points and the arena's size
+        (what TFLM's interpreter takes on this computer and max(8 KiB, 20 %), an
+        estimate); the operators to link; one golden example with a program that
+        checks it and prints PASS or FAIL; a Makefile and a README.
+
+        Args:
+            path: the folder to make, whole or not at all.
+            golden: real examples, as for `run`; the first is checked on the board,
+                all steps of it where the model is streaming. By default one is
+                made up.
+            arena_bytes: size of the arena where tflite-micro is not installed, or
+                where the board's own figure is known.
+            force: replace a folder that this method wrote.
+
+        Returns:
+            `path` as a `Path`.
+
+        Raises:
+            ArtifactError: the folder exists, cannot be written, or TFLM cannot run
+                the model.
+            MissingDependencyError: neither tflite-micro nor `arena_bytes`.
+            InvalidArgumentError: `golden` does not fit the inputs.
+
+        Example:
+
+        ```python
+        artifact.save_firmware("firmware/", golden=x_test[:1])
+        ```
+        """
+        return save_firmware(self, path, golden, arena_bytes, force)
 
     @classmethod
     def load(cls, path: str | os.PathLike, name: str | None = None) -> "Artifact":

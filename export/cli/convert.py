@@ -2,12 +2,12 @@
 
 import argparse
 import dataclasses
-import zipfile
 from typing import Any
 
 from keras_diffmask import targets
-from keras_diffmask.errors import ArtifactError, InvalidArgumentError
+from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export import modes
+from keras_diffmask.export.cli.arrays import read_arrays
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_output, read_lines, read_model
 from keras_diffmask.export.cli.numbers import at_least
@@ -92,7 +92,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     output = check_output(
         arguments.output, ".tflite", arguments.model, arguments.calibration
     )
-    calibration = _read(arguments.calibration) if arguments.calibration else None
+    calibration = None
+    if arguments.calibration:
+        calibration = read_arrays(arguments.calibration, "calibration data")
     labels = read_lines(arguments.labels) if arguments.labels else None
     model = read_model(arguments.model, arguments.unsafe, console)
     from keras_diffmask.export.emit import to_tflite
@@ -113,23 +115,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         artifact.save(output)
         advance(f"{artifact.nbytes:,} bytes")
     console.result(_facts(artifact, str(output)), lambda: _text(artifact, str(output)))
-
-
-def _read(path: str) -> Any:
-    import numpy as np
-
-    try:
-        with open(path, "rb") as file:
-            # Pickles are programs: never run one that came as data.
-            stored = np.load(file, allow_pickle=False)
-            return stored if isinstance(stored, np.ndarray) else dict(stored)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-        raise ArtifactError(
-            "calibration data in a .npy or .npz file",
-            f"{path!r} ({reason})",
-            "Write one with numpy.save('x.npy', x[:256]).",
-        ) from error
 
 
 def _facts(artifact: Any, output: str) -> dict[str, Any]:

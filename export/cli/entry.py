@@ -18,6 +18,8 @@ from keras_diffmask.export.cli import (
     evidence,
     import_tfmot,
     models,
+    vela,
+    verify,
 )
 from keras_diffmask.export.cli.console import Console
 
@@ -28,6 +30,8 @@ COMMANDS = (
     models.STRIP,
     models.PACK,
     convert,
+    verify,
+    vela,
     benchmark,
     compare,
     evidence,
@@ -37,11 +41,11 @@ DESCRIPTION = """\
 Pruning with differentiable masks for Keras 3, down to int8 on the device.
 
 A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan`,
-made smaller with `strip`, written for the device with `convert`, and timed with
-`benchmark`. `demo` does all of it on real data, `compare` trains every estimator
-side by side, `evidence` measures what this library claims. `pack` writes rows of
-k of n weights for kernels of your own, `import-tfmot` reads what
-tensorflow-model-optimization has pruned.
+made smaller with `strip`, written for the device with `convert`, compared with its
+Keras model by `verify`, and timed with `benchmark`. `demo` does all of it on real
+data, `compare` trains every estimator side by side, `evidence` measures what this
+library claims. `pack` writes rows of k of n weights for kernels of your own,
+`import-tfmot` reads what tensorflow-model-optimization has pruned.
 """
 
 

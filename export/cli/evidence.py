@@ -19,6 +19,7 @@ HELP = (
 EXAMPLE = (
     "keras-diffmask evidence har --data-dir data/uci_har\n"
     "  keras-diffmask evidence budgets --data-dir data/cifar10\n"
+    "  keras-diffmask evidence tiny\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
     "  keras-diffmask evidence speech-lstm --data-dir data --seeds 1 --quick"
 )
@@ -28,6 +29,8 @@ NAMES = {
     "speech-lstm": "the same on spoken words",
     "budgets": "ResNet-8 on images at 50, 30 and 15 % of its MACs, beside a uniformly "
     "narrowed network and L1-norm filter pruning",
+    "tiny": "MLPerf Tiny's shapes and an LSTM in int8, dense and stripped: bytes, "
+    "arena, MACs, Vela's cycles, agreement with TFLM; nothing is trained",
     "ptb": "an LSTM language model on Penn Treebank, input and hidden neurons",
 }
 SIZES = ("small", "medium", "large")
@@ -59,6 +62,15 @@ def check(arguments: argparse.Namespace) -> None:
         raise InvalidArgumentError(
             "--size for ptb only", f"--size for {arguments.name}", "Leave it out."
         )
+    trained = {
+        f"--{name.replace('_', '-')}": getattr(arguments, name)
+        for name in ("data_dir", "seeds", "epochs")
+    }
+    given = [name for name, value in trained.items() if value is not None]
+    if given and arguments.name == "tiny":
+        raise InvalidArgumentError(
+            "no data and no training for tiny", given[0], "Leave it out."
+        )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -86,6 +98,10 @@ def _module(name: str) -> types.ModuleType:
         from keras_diffmask.export.evidence import budget_run
 
         return budget_run
+    if name == "tiny":
+        from keras_diffmask.export.evidence import tiny_run
+
+        return tiny_run
     if name == "ptb":
         from keras_diffmask.export.evidence import language_run
 

@@ -1,5 +1,6 @@
 """Pictures of masked models."""
 
+from keras_diffmask.plots.agreement import agreement_figure as agreement_figure
 from keras_diffmask.plots.front import front_figure as front_figure
 from keras_diffmask.plots.kept import kept_figure as kept_figure
 from keras_diffmask.plots.paired import paired_figure as paired_figure
