@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def make_interpreter(
-    content: bytes, reference_kernels: bool = False, num_threads: int = 1
+    content: bytes,
+    reference_kernels: bool = False,
+    num_threads: int = 1,
+    keep_all_tensors: bool = False,
 ) -> Any:
     """Returns an `ai_edge_litert` interpreter for `content`, not yet allocated.
 
@@ -25,6 +28,8 @@ def make_interpreter(
         content: the bytes of a .tflite file.
         reference_kernels: plain kernels instead of optimised ones and XNNPACK.
         num_threads: threads the kernels may use.
+        keep_all_tensors: leave every tensor readable after a call, with
+            `reference_kernels` at least.
 
     Raises:
         MissingDependencyError: ai-edge-litert is not installed.
@@ -38,6 +43,7 @@ def make_interpreter(
             model_content=content,
             experimental_op_resolver_type=resolver,
             num_threads=num_threads,
+            experimental_preserve_all_tensors=keep_all_tensors,
         )
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no text"

@@ -15,6 +15,7 @@ HELP = (
 )
 EXAMPLE = (
     "keras-diffmask evidence har --data-dir data/uci_har\n"
+    "  keras-diffmask evidence lstm-int8 --data-dir data/uci_har\n"
     "  keras-diffmask evidence budgets --data-dir data/cifar10\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
     "  keras-diffmask evidence speech-lstm --data-dir data --seeds 1 --quick"
@@ -23,6 +24,8 @@ EXAMPLE = (
 NAMES = {
     "har": "two LSTM layers on smartphone motion, dense and pruned, int8",
     "speech-lstm": "the same on spoken words",
+    "lstm-int8": "five networks with LSTMs on the same motion, int8, in LiteRT and in "
+    "TFLM's interpreter, which needs tflite-micro",
     "budgets": "ResNet-8 on images at 50, 30 and 15 % of its MACs, beside a uniformly "
     "narrowed network and L1-norm filter pruning",
     "ptb": "an LSTM language model on Penn Treebank, input and hidden neurons",
@@ -86,6 +89,10 @@ def _module(name: str) -> types.ModuleType:
         from keras_diffmask.export.evidence import language_run
 
         return language_run
+    if name == "lstm-int8":
+        from keras_diffmask.export.evidence import lstm_run
+
+        return lstm_run
     from keras_diffmask.export.evidence import classifier_run
 
     return classifier_run
