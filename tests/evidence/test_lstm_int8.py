@@ -105,6 +105,7 @@ def _figures(outputs: list[int], error: float, same: float, step: list[int]) -> 
         "quantization": "int8",
         "outputs": outputs,
         "error": {"litert": error, "tflm": error + 0.001},
+        "error_by_sequence": {"median": error / 2, "largest": 4 * error},
         "same_choice": same - 0.01,
         "same_choice_or_tied": same,
         "test": {"float": 0.9, "int8": 0.9},
@@ -116,7 +117,8 @@ def test_notes_say_what_was_reached() -> None:
     good = _figures([9, 0, 1], 0.02, 0.995, [9, 1])
     files, error, largest, same, step, sequence = lstm_table.notes({"plain": [good]})
     assert files.endswith("1 of 1.")
-    assert "at most 2.10%" in error and error.endswith("3%, reached.")
+    assert "at most 2.10%" in error and "sequence 1.00%" in error
+    assert error.endswith("3%, reached (1 of 1 files).")
     assert "at most 2 apart" in largest and largest.endswith("at most 2, reached.")
     assert "98.5%" in same and "99.5% but for ties" in same
     assert same.endswith("99%, reached.") and step.endswith("at most 1, reached.")
@@ -128,10 +130,11 @@ def test_one_seed_that_misses_is_said() -> None:
     bad = _figures([8, 0, 0, 2], 0.0295, 0.985, [8, 1, 1])
     bad["ops"].append("CUSTOM FlexTensorListReserve")
     trials = {"plain": [good, bad]}
-    files, *others, _ = lstm_table.notes(trials)
+    files, error, *others, _ = lstm_table.notes(trials)
     assert files.endswith("1 of 2.")
+    assert error.endswith("not reached (1 of 2 files).")
     assert all(line.endswith("not reached.") for line in others)
-    assert "at most 3 apart in integers, 10.000% of them more than 2" in others[1]
-    assert lstm_table.tables(trials)[1].rows[0][4:9] == (
+    assert "at most 3 apart in integers, 10.000% of them more than 2" in others[0]
+    assert lstm_table.tables(trials)[1].rows[0][6:11] == (
         "90.00", "0.00", "0.00", "10.00", "3",
     )  # fmt: skip
