@@ -8,6 +8,8 @@ from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.plots.picture import FAINT, INK, new_figure, save
 from keras_diffmask.plots.tradeoff import COLOURS, MARKERS
 
+_TICKS = (1, 2, 5, 10, 20, 50, 100, 200)
+
 
 def tail_figure(
     curves: Mapping[str, Sequence[int]],
@@ -52,6 +54,11 @@ def tail_figure(
             color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
             markersize=4, linewidth=1.2, label=name or None,
         )  # fmt: skip
+    largest = max(map(len, curves.values()))
+    axes.minorticks_off()
+    ticks = [size for size in _TICKS if size < largest]
+    axes.set_xticks(ticks, list(map(str, ticks)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(label, color=INK)
     axes.set_ylabel("share, %", color=INK)
     axes.grid(color=FAINT, alpha=0.18, linewidth=0.6)
