@@ -259,8 +259,9 @@ class Artifact:
             x: real values of shape (n, ...); a list or tuple of such arrays, or
                 a dict by input name, for several inputs. Quantized (round, then
                 clip) where the file wants integers.
-            reference_kernels: use LiteRT's plain kernels, which a
-                microcontroller's agree with, instead of the fast ones.
+            reference_kernels: use LiteRT's plain kernels instead of the fast ones.
+                A microcontroller's agree with them; but in an LSTM's step 1 in
+                100 entries of h is the neighbouring integer.
             num_threads: threads of the interpreter.
 
         Returns:

@@ -18,6 +18,7 @@ HELP = (
 )
 EXAMPLE = (
     "keras-diffmask evidence har --data-dir data/uci_har\n"
+    "  keras-diffmask evidence lstm-int8 --data-dir data/uci_har\n"
     "  keras-diffmask evidence budgets --data-dir data/cifar10\n"
     "  keras-diffmask evidence tiny\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
@@ -27,6 +28,8 @@ EXAMPLE = (
 NAMES = {
     "har": "two LSTM layers on smartphone motion, dense and pruned, int8",
     "speech-lstm": "the same on spoken words",
+    "lstm-int8": "five networks with LSTMs on the same motion, int8, in LiteRT and in "
+    "TFLM's interpreter, which needs tflite-micro",
     "budgets": "ResNet-8 on images at 50, 30 and 15 % of its MACs, beside a uniformly "
     "narrowed network and L1-norm filter pruning",
     "tiny": "MLPerf Tiny's shapes and an LSTM in int8, dense and stripped: bytes, "
@@ -106,6 +109,10 @@ def _module(name: str) -> types.ModuleType:
         from keras_diffmask.export.evidence import language_run
 
         return language_run
+    if name == "lstm-int8":
+        from keras_diffmask.export.evidence import lstm_run
+
+        return lstm_run
     from keras_diffmask.export.evidence import classifier_run
 
     return classifier_run

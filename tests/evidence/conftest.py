@@ -10,7 +10,7 @@ import pytest
 
 from keras_diffmask import targets
 from keras_diffmask.export.artifact import Artifact
-from keras_diffmask.export.evidence import classifier_trial
+from keras_diffmask.export.evidence import classifier_trial, lstm_trial
 
 WORDS = ("the", "cat", "saw", "a", "dog", "N", "times", "<unk>")
 
@@ -61,7 +61,8 @@ def converts_here() -> Iterator[None]:
 
             # The repair patches TensorFlow for good: right in a child, not here.
             patch.setattr(Calibrator, "_feed_tensors", Calibrator._feed_tensors)
-            patch.setattr(classifier_trial, "to_tflite", _converted)
+            for module in (classifier_trial, lstm_trial):
+                patch.setattr(module, "to_tflite", _converted)
         yield
 
 

@@ -1,6 +1,7 @@
 """Every quantization mode: what is in the file, how far it is off, where it runs."""
 
-from dataclasses import replace
+from dataclasses import importlib.util
+import replace
 
 import keras
 import numpy as np
@@ -250,9 +251,9 @@ def test_the_usual_type_is_taken_where_none_is_asked_for():
 
 
 def test_int4_without_its_package(monkeypatch, no_conversion):
-    real = converting.importlib.util.find_spec
+    real = importlib.util.find_spec
     monkeypatch.setattr(
-        converting.importlib.util,
+        importlib.util,
         "find_spec",
         lambda name: None if name == "ai_edge_quantizer" else real(name),
     )
