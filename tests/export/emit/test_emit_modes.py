@@ -1,7 +1,7 @@
 """Every quantization mode: what is in the file, how far it is off, where it runs."""
 
-from dataclasses import importlib.util
-import replace
+import importlib.util
+from dataclasses import replace
 
 import keras
 import numpy as np
