@@ -20,6 +20,7 @@ EXAMPLE = (
     "keras-diffmask evidence har --data-dir data/uci_har\n"
     "  keras-diffmask evidence lstm-int8 --data-dir data/uci_har\n"
     "  keras-diffmask evidence budgets --data-dir data/cifar10\n"
+    "  keras-diffmask evidence joint --data-dir data/cifar10\n"
     "  keras-diffmask evidence tiny\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
     "  keras-diffmask evidence speech-lstm --data-dir data --seeds 1 --quick"
@@ -32,6 +33,8 @@ NAMES = {
     "TFLM's interpreter, which needs tflite-micro",
     "budgets": "ResNet-8 on images at 50, 30 and 15 % of its MACs, beside a uniformly "
     "narrowed network and L1-norm filter pruning",
+    "joint": "ResNet-8 on images, pruned to 30 % of its MACs and quantized to 8 and 4 "
+    "bits, one after the other and together; needs ai-edge-quantizer",
     "tiny": "MLPerf Tiny's shapes and an LSTM in int8, dense and stripped: bytes, "
     "arena, MACs, Vela's cycles, agreement with TFLM; nothing is trained",
     "ptb": "an LSTM language model on Penn Treebank, input and hidden neurons",
@@ -101,6 +104,10 @@ def _module(name: str) -> types.ModuleType:
         from keras_diffmask.export.evidence import budget_run
 
         return budget_run
+    if name == "joint":
+        from keras_diffmask.export.evidence import joint_run
+
+        return joint_run
     if name == "tiny":
         from keras_diffmask.export.evidence import tiny_run
 

@@ -96,7 +96,7 @@ def test_every_kernel_is_on_the_grid_it_was_trained_on(
     assert scale[0] == pytest.approx(np.abs(kernel).max() / 127, rel=1e-5)
 
 
-def test_tflm_and_the_reference_kernels_agree_bit_for_bit(
+def test_tflm_and_the_reference_kernels_agree(
     artifact: export.Artifact,
 ) -> None:
     runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
@@ -107,9 +107,10 @@ def test_tflm_and_the_reference_kernels_agree_bit_for_bit(
     for row, expected in zip(x, wanted, strict=True):
         interpreter.set_input(artifact.inputs[0].quantize(row[None]), 0)
         interpreter.invoke()
-        np.testing.assert_array_equal(
-            spec.dequantize(interpreter.get_output(0))[0], expected
-        )
+        found = spec.dequantize(interpreter.get_output(0))[0]
+        # Convolutions are equal bit for bit; TFLM's Dense kernel rounds twice where
+        # LiteRT's rounds once (tests/export/verification/test_rounding.py).
+        assert np.abs(found - expected).max() <= spec.scale * 1.01
 
 
 def test_quantize_model_alone_is_written_as_well() -> None:
