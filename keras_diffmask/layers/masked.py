@@ -248,9 +248,10 @@ class MaskedLayer(QuantizedWeights):
         if gate_mask is None and self.gate is not None:
             gate_mask, _ = self.gate(inputs, training=sampling)
         replacements = self.weights_under(gate_mask, input_gate_mask, sampling)
-        if not replacements:
-            return super().call(inputs, **parent)
-        outputs = call_with(self, replacements, super().call, inputs, **parent)
+        if replacements:
+            outputs = call_with(self, replacements, super().call, inputs, **parent)
+        else:
+            outputs = super().call(inputs, **parent)
         if gate_mask is not None and self.masks_output:
             axis = self.output_unit_axis()
             outputs = multiply(outputs, along(gate_mask, axis, outputs.shape))
