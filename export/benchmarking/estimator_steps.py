@@ -19,8 +19,6 @@ from keras_diffmask.export.benchmarking.interleave import Clock, Progress
 from keras_diffmask.masking import mask_model
 
 _TOP_K = "top_k"
-#: Network, granularity and estimator of a row.
-_Names = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -73,15 +71,8 @@ def estimator_steps(
     left_out: list[LeftOut] = []
     for done, one in enumerate(suites):
         report = suite.part(progress, done, len(suites))
-        models, missing = _models(one)
-        network = models[suite.PLAIN].name
-
-        def row(name: str, one: _Suite = one, network: str = network) -> _Names:
-            return network, one.granularity, name
-
-        times += suite.times_over_plain(
-            models, row, one.limit, rounds, batch, report, clock
-        )
+        found, missing = _measure(one, rounds, batch, report, clock)
+        times += found
         left_out += missing
     return suite.result(times, left_out, rounds, batch)
 
@@ -98,6 +89,20 @@ def _suites(chosen: Mapping[str, estimators.Estimator]) -> list[_Suite]:
         by_k = {f"top_k, k={k}": top_k(k=k) for k in (1, 4, 16, 64, inputs // 2)}
         suites.append(_Suite(networks.dense_layer, "weight", None, by_k))
     return suites
+
+
+def _measure(
+    one: _Suite, rounds: int, batch: int, progress: Progress | None, clock: Clock
+) -> tuple[list[EstimatorTime], list[LeftOut]]:
+    models, left_out = _models(one)
+
+    def row(name: str) -> tuple[str, str, str]:
+        return models[suite.PLAIN].name, one.granularity, name
+
+    times = suite.times_over_plain(
+        models, row, one.limit, rounds, batch, progress, clock
+    )
+    return times, left_out
 
 
 def _models(one: _Suite) -> tuple[dict[str, keras.Model], list[LeftOut]]:

@@ -89,15 +89,20 @@ def recurrent_steps(
     suite.require_counts(rounds, batch)
     times: list[EstimatorTime] = []
     for done, kind in enumerate(KINDS):
-
-        def row(place: str, kind: _Kind = kind) -> tuple[str, str, str]:
-            return kind.name, place, _ESTIMATOR
-
         report = suite.part(progress, done, len(KINDS))
-        times += suite.times_over_plain(
-            _models(kind), row, kind.limit, rounds, batch, report, clock
-        )
+        times += _measure(kind, rounds, batch, report, clock)
     return suite.result(times, (), rounds, batch)
+
+
+def _measure(
+    kind: _Kind, rounds: int, batch: int, progress: Progress | None, clock: Clock
+) -> list[EstimatorTime]:
+    def row(place: str) -> tuple[str, str, str]:
+        return kind.name, place, _ESTIMATOR
+
+    return suite.times_over_plain(
+        _models(kind), row, kind.limit, rounds, batch, progress, clock
+    )
 
 
 def _models(kind: _Kind) -> dict[str, keras.Model]:
