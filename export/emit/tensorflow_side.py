@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_diffmask import keras_internals
 from keras_diffmask.export.emit import calibrator
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
+from keras_diffmask.export.emit.cell_ranges import with_cell_ranges
 from keras_diffmask.export.emit.fused_lstm import recording
 from keras_diffmask.export.emit.recurrent import FusedCall, cells, iterate_layers
 from keras_diffmask.export.emit.swap import swap_layers
@@ -103,9 +104,13 @@ def convert(
     if quantization == "int8":
         _ask_for_integers(converter, prepared, samples, target)
         if fused:
+            calibrator.measure_without_cell_clip()
             calibrator.reset_state_between_sequences(
                 _calls_per_sequence(prepared, samples)
             )
+        # In a stream the calibrator sees the state after every step by itself.
+        if not prepared.streaming:
+            fused = with_cell_ranges(fused, prepared.model, samples)
     content = bytearray(converter.convert())
     # The converter sorts inputs and outputs its own way, and positions are what
     # C++ and TFLM callers go by.

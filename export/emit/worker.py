@@ -19,7 +19,7 @@ from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
 from keras_diffmask.export.emit.checks import check_content
-from keras_diffmask.export.emit.repair import repair_scales
+from keras_diffmask.export.emit.repair import repair
 from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
 
@@ -69,7 +69,7 @@ def convert_job(job: Path) -> dict[str, Any]:
     samples = _load_samples(job / jobs.SAMPLES, inputs)
     prepared = prepare_model(model, samples, order["steps"], order["streaming"])
     written = convert(prepared, order["quantization"], samples, target)
-    content = repair_scales(written.content)
+    content = repair(written.content, written.fused)
     check_content(content, order["quantization"], target, written.fused)
     artifact = Artifact.from_content(content, model.name, target.name)
     agreement = measure_agreement(artifact, samples, prepared.reference)
