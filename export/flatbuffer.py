@@ -110,6 +110,15 @@ def read_subgraphs(content: bytes | bytearray) -> tuple[SubgraphView, ...]:
         ) from error
 
 
+def op_options(content: bytes | bytearray, name: str) -> list[Any]:
+    """The tables of options of all operators of one kind, which must have some."""
+    model = schema().Model.GetRootAs(content, 0)
+    names = _op_names(model)
+    graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
+    ops = [g.Operators(i) for g in graphs for i in range(g.OperatorsLength())]
+    return [op.BuiltinOptions() for op in ops if names[op.OpcodeIndex()] == name]
+
+
 def set_order(buffer: bytearray, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Puts the main subgraph's inputs and outputs in the given order, in place.
 

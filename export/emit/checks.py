@@ -10,15 +10,16 @@ import numpy as np
 
 from keras_diffmask.errors import ConversionError
 from keras_diffmask.export import modes
-from keras_diffmask.export.emit.recurrent import FusedCall
-from keras_diffmask.export.emit.repair import (
-    BIASES,
+from keras_diffmask.export.emit.cell_state import (
     CELL_INPUT,
+    LARGEST_CELL_SCALE,
     LSTM,
     SMALLEST_CELL_SCALE,
-    STATE_INPUT,
-    STATE_INTERMEDIATE,
+    cell_clips,
+    lstm_sizes,
 )
+from keras_diffmask.export.emit.recurrent import FusedCall
+from keras_diffmask.export.emit.repair import BIASES, STATE_INPUT, STATE_INTERMEDIATE
 from keras_diffmask.export.emit.types import check_types
 from keras_diffmask.export.flatbuffer import (
     OpView,
@@ -69,6 +70,7 @@ def check_content(
     _check_fused(main, fused)
     _check_ops(graphs, target, mode)
     _check_shapes(main)
+    _check_clips(content)
     check_types(main, mode, io or mode.io[0])
     if mode.integers:
         for op in main.ops:
@@ -79,7 +81,7 @@ def check_content(
 def _check_fused(graph: SubgraphView, fused: Sequence[FusedCall]) -> None:
     """One operator of the right size per LSTM layer and direction."""
     ops = [op for op in graph.ops if op.name == LSTM]
-    found = Counter(_lstm_sizes(graph, op) for op in ops)
+    found = Counter(lstm_sizes(graph, op) for op in ops)
     missing = []
     for call in fused:
         sizes = (call.steps, call.inputs, call.units)
@@ -102,11 +104,6 @@ def _check_fused(graph: SubgraphView, fused: Sequence[FusedCall]) -> None:
         "Report the model and the TensorFlow version: its converter no longer "
         "recognises the pattern.",
     )
-
-
-def _lstm_sizes(graph: SubgraphView, op: OpView) -> tuple[int, int, int]:
-    _, steps, inputs = graph.tensors[op.inputs[0]].shape
-    return steps, inputs, graph.tensors[op.outputs[0]].shape[-1]
 
 
 def _check_ops(
@@ -159,6 +156,15 @@ def _check_shapes(graph: SubgraphView) -> None:
             )
 
 
+def _check_clips(content: bytes) -> None:
+    if clips := [float(clip[0]) for clip in cell_clips(content) if clip[0]]:
+        raise ConversionError(
+            f"the cell state of {LSTM} without a limit, as in Keras",
+            f"one of {clips[0]:g}",
+            "Report the model: the converter wrote a file that computes wrong.",
+        )
+
+
 def _check_scales(graph: SubgraphView, op: OpView) -> None:
     together: tuple[int, ...] = ()
     if op.name == LSTM:
@@ -193,9 +199,10 @@ def _check_types(graph: SubgraphView, op: OpView) -> None:
 
 
 def _check_cell(cell: TensorView) -> None:
-    if not cell.scale.size or cell.scale[0] < SMALLEST_CELL_SCALE:
+    limits = SMALLEST_CELL_SCALE, LARGEST_CELL_SCALE
+    if not cell.scale.size or not limits[0] <= cell.scale[0] <= limits[1]:
         raise ConversionError(
-            f"a cell state scale of at least {SMALLEST_CELL_SCALE:g}, below which "
+            f"a cell state scale of {limits[0]:g} to {limits[1]:g}, beyond which "
             f"the kernel of {LSTM} has no tanh",
             f"{cell.scale.tolist()} at tensor '{cell.name}'",
             "Report the model: the converter wrote a file that computes wrong.",

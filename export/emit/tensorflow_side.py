@@ -14,6 +14,7 @@ from keras_diffmask.export import modes
 from keras_diffmask.export.emit import calibrator
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.asking import ask, examples_of
+from keras_diffmask.export.emit.cell_ranges import with_cell_ranges
 from keras_diffmask.export.emit.fused_lstm import recording
 from keras_diffmask.export.emit.int4 import quantize_to_int4
 from keras_diffmask.export.emit.recurrent import FusedCall, cells, iterate_layers
@@ -115,8 +116,12 @@ def convert(
         steps = _calls_per_sequence(prepared, samples)
         examples = examples_of(samples, names[0], steps, prepared.streaming)
     ask(converter, mode, io, target, examples)
-    if mode.integers and fused and examples is not None:
+    if mode.integers and fused and samples is not None:
+        calibrator.measure_without_cell_clip()
         calibrator.reset_state_between_sequences(steps)
+        # In a stream the calibrator sees the state after every step by itself.
+        if not prepared.streaming:
+            fused = with_cell_ranges(fused, prepared.model, samples)
     content = converter.convert()
     if mode.name == "int4" and samples is not None:
         dense = target.per_channel_dense

@@ -20,7 +20,7 @@ from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
 from keras_diffmask.export.emit.checks import check_content
 from keras_diffmask.export.emit.four_bits import pack_four_bits
-from keras_diffmask.export.emit.repair import repair_scales
+from keras_diffmask.export.emit.repair import repair
 from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
 
@@ -79,7 +79,7 @@ def _write(
 
     kind, io = order["quantization"], order["io"]
     written = convert(prepared, kind, samples, target, io)
-    content = repair_scales(written.content)
+    content = repair(written.content, written.fused)
     check_content(content, kind, target, written.fused, io)
     return content
 

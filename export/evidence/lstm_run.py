@@ -18,7 +18,7 @@ from keras_diffmask.export.evidence.report import Report, report_of
 from keras_diffmask.export.evidence.settings import Settings
 from keras_diffmask.export.runs import Figures, Runs
 
-NAME, SEEDS = "lstm-int8", 3
+NAME, SEEDS = "lstm-int8", 2
 QUICK_EPOCHS, QUICK_EXAMPLES = 1, 40
 
 

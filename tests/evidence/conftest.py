@@ -60,7 +60,8 @@ def converts_here() -> Iterator[None]:
             from tensorflow.lite.python.optimize.calibrator import Calibrator
 
             # The repair patches TensorFlow for good: right in a child, not here.
-            patch.setattr(Calibrator, "_feed_tensors", Calibrator._feed_tensors)
+            for name in ("__init__", "_feed_tensors"):
+                patch.setattr(Calibrator, name, getattr(Calibrator, name))
             for module in (classifier_trial, lstm_trial):
                 patch.setattr(module, "to_tflite", _converted)
         yield
@@ -70,7 +71,7 @@ def _converted(
     model: keras.Model, quantization: str, target: str, calibration: Any
 ) -> Artifact:
     from keras_diffmask.export.emit import tensorflow_side
-    from keras_diffmask.export.emit.repair import repair_scales
+    from keras_diffmask.export.emit.repair import repair
 
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
@@ -78,4 +79,6 @@ def _converted(
     written = tensorflow_side.convert(
         prepared, quantization, [calibration], targets.get(target)
     )
-    return Artifact.from_content(repair_scales(written.content), model.name, target)
+    return Artifact.from_content(
+        repair(written.content, written.fused), model.name, target
+    )

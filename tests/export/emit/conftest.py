@@ -94,10 +94,11 @@ def _in_process(monkeypatch):
     from keras_diffmask.export.emit import tensorflow_side
     from keras_diffmask.export.emit.agreement import measure_agreement
     from keras_diffmask.export.emit.checks import check_content
-    from keras_diffmask.export.emit.repair import repair_scales
+    from keras_diffmask.export.emit.repair import repair as repair_content
 
     # The repair patches TensorFlow for good: right in a child, not in a test.
-    monkeypatch.setattr(Calibrator, "_feed_tensors", Calibrator._feed_tensors)
+    for name in ("__init__", "_feed_tensors"):
+        monkeypatch.setattr(Calibrator, name, getattr(Calibrator, name))
 
     def convert(
         model,
@@ -114,7 +115,7 @@ def _in_process(monkeypatch):
         written = tensorflow_side.convert(prepared, quantization, samples, target, io)
         content = written.content
         if repair:
-            content = repair_scales(content)
+            content = repair_content(content, written.fused)
             check_content(content, quantization, target, written.fused, io)
         artifact = Artifact.from_content(content, model.name, target.name)
         agreement = measure_agreement(artifact, samples, prepared.reference)
