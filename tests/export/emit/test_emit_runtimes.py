@@ -189,7 +189,7 @@ def test_one_step_takes_the_runtimes_at_most_one_apart(written, name):
 
 
 def test_a_recurrence_that_amplifies_takes_them_further(convert_here):
-    """What a step leaves grows with the network: no other file would mend that."""
+    """What a step leaves is carried on by the network: other scales do not mend it."""
     pytest.importorskip("tflite_micro")
     x, y = made_up_windows()
     model = make(plain, x[:600], y[:600])
