@@ -73,7 +73,10 @@ ROWS: dict[str, Row] = {
     "PReLU": _row("PRELU", "Use LeakyReLU."),
     "ELU": _row("ELU", "Use ReLU or LeakyReLU."),
     "GroupedQueryAttention": _row("TILE", "Use MultiHeadAttention."),
-    "ReversibleEmbedding": _row("SELECT", "Use Embedding, and Dense for the way back."),
+    "Embedding": _row("GATHER", "Use quantization='int8'."),
+    "ReversibleEmbedding": _row(
+        "GATHER SELECT", "Use Embedding, and Dense for the way back."
+    ),
     "CategoryEncoding:multi_hot": _row("tf.DenseBincount", _OUTSIDE),
     "CategoryEncoding:count": _row("tf.DenseBincount", _OUTSIDE),
     "Discretization": _row("BUCKETIZE", _OUTSIDE),
