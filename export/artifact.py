@@ -67,10 +67,8 @@ class Artifact:
             carried to the next; written into the file.
         notes: what was said about the conversion, such as a layer unrolled; empty
             for a loaded file.
-        calibration: by what the calibration data are known again, written into
-            the file; None where there were none.
-        labels: names of the classes, written into the file; empty where there are
-            none.
+        calibration: by what the calibration data are known again; in the file.
+        labels: names of the classes; in the file.
 
     Example:
 

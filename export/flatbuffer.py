@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +16,8 @@ from keras_diffmask.export.litert import litert
 class TensorView:
     """One tensor. `scale` and `zero_point` are empty when it is not quantized.
 
-    `constant` says whether the file holds its values, as it does a weight's.
+    `constant` says whether the file holds its values, as it does a weight's; `data`
+    are their bytes, where they stand inside of the flatbuffer.
 
     They are views into the buffer given to `read_subgraphs`: with a bytearray
     they can be written to, which changes the file in place.
@@ -30,6 +31,7 @@ class TensorView:
     scale: np.ndarray
     zero_point: np.ndarray
     constant: bool = False
+    data: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
 
     def same_quantization(self, other: "TensorView") -> bool:
         """Returns whether both tensors map integers to the same real values."""
@@ -225,6 +227,7 @@ def _tensor(model: Any, graph: Any, index: int) -> TensorView:
         zero_point=zero_point,
         # Large files keep the bytes behind the flatbuffer, at an offset.
         constant=data.DataLength() > 0 or data.Offset() > 1,
+        data=data.DataAsNumpy() if data.DataLength() else np.empty(0, np.uint8),
     )
 
 

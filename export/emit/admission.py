@@ -73,7 +73,9 @@ def _check_masks(model: Any) -> None:
         if hasattr(layer, "layers"):
             _check_masks(layer)
         elif isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
-            if call.masks:
+            # Of a ReversibleEmbedding Keras writes no mask into the graph.
+            maker = keras_internals.maker_of(call.inputs[0])
+            if call.masks or getattr(maker, "mask_zero", False):
                 raise no_mask(layer.name)
 
 

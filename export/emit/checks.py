@@ -30,6 +30,8 @@ from keras_diffmask.export.flatbuffer import (
 from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
 
+# The most axes that kernels of TFLM take, found by running them.
+TFLM_AXES = {"STRIDED_SLICE": 4, "TRANSPOSE": 5}
 # Kernels that copy integers: in and out must mean the same real values. Of all
 # that do not join, only input 0 is data (the rest are shapes, axes, indices).
 _COPYING = (
@@ -123,6 +125,7 @@ def _check_ops(
                     "Replace the layer it comes from.",
                 )
     names = tuple(op.name for g in graphs for op in g.ops)
+    _check_axes(graphs[0], target)
     missing = target.missing_ops(names, mode.activations)
     if missing:
         tensor = next(
@@ -136,6 +139,17 @@ def _check_ops(
             f"{', '.join(missing)}, which it lacks (at '{shorten(tensor, 60)}')",
             "Replace the layer it comes from, or choose another target.",
         )
+
+
+def _check_axes(graph: SubgraphView, target: Target) -> None:
+    for op in graph.ops if target.runtime == "tflm" else ():
+        axes, most = len(graph.tensors[op.inputs[0]].shape), TFLM_AXES.get(op.name)
+        if most is not None and axes > most:
+            raise ConversionError(
+                f"at most {most} axes at {op.name}, as TFLM's kernel has them",
+                f"{axes} axes at '{shorten(graph.tensors[op.outputs[0]].name, 60)}'",
+                "Replace the layer it comes from.",
+            )
 
 
 def _check_shapes(graph: SubgraphView) -> None:
@@ -214,6 +228,9 @@ def _check_biases(graph: SubgraphView, op: OpView) -> None:
         if bias >= len(op.inputs) or op.inputs[bias] < 0:
             continue
         data, kernel, added = (graph.tensors[op.inputs[i]] for i in (0, weights, bias))
+        if added.constant and not added.data.any():
+            # With int16 activations all biases of zero are one tensor of any scale.
+            continue
         if not np.allclose(added.scale, data.scale * kernel.scale, rtol=1e-3, atol=0):
             raise ConversionError(
                 f"the bias of {op.name} to have the scale of its input times that "

@@ -34,6 +34,7 @@ _RELU = "Use 'relu', 'relu6', 'leaky_relu' or 'silu'."
 _TABLE = "Use an activation of the kinds relu, tanh or sigmoid there."
 _OUTSIDE = "Compute it outside of the model."
 _COPIES = "Use Concatenate with the tensor given several times."
+_REORDER = "Reshape to fewer axes before it, in several steps if need be."
 _PRODUCT = "Write x * x instead."
 
 ROWS: dict[str, Row] = {
@@ -52,7 +53,8 @@ ROWS: dict[str, Row] = {
     "Resizing:bilinear": _row("RESIZE_BILINEAR", "Resize outside of the model."),
     "Resizing:bicubic": _row("tf.ResizeBicubic", "Use interpolation='bilinear'."),
     "UpSampling3D": _row("TILE", _FLAT),
-    "Cropping3D": _row("", _FLAT, "slices tensors of at most 4 axes besides the batch"),
+    "Cropping3D": _row("", _FLAT, "slices tensors of at most 4 axes"),
+    "Permute:6 axes": _row("", _REORDER, "transposes tensors of at most 5 axes"),
     "Conv3D": _row("CONV_3D", _FLAT),
     "Conv3DTranspose": _row("CONV_3D_TRANSPOSE", _FLAT),
     "MaxPooling3D": _row("tf.MaxPool3D", _FLAT),
@@ -71,7 +73,10 @@ ROWS: dict[str, Row] = {
     "PReLU": _row("PRELU", "Use LeakyReLU."),
     "ELU": _row("ELU", "Use ReLU or LeakyReLU."),
     "GroupedQueryAttention": _row("TILE", "Use MultiHeadAttention."),
-    "ReversibleEmbedding": _row("SELECT", "Use Embedding, and Dense for the way back."),
+    "Embedding": _row("GATHER", "Use quantization='int8'."),
+    "ReversibleEmbedding": _row(
+        "GATHER SELECT", "Use Embedding, and Dense for the way back."
+    ),
     "CategoryEncoding:multi_hot": _row("tf.DenseBincount", _OUTSIDE),
     "CategoryEncoding:count": _row("tf.DenseBincount", _OUTSIDE),
     "Discretization": _row("BUCKETIZE", _OUTSIDE),
@@ -105,6 +110,8 @@ ROWS: dict[str, Row] = {
     "TrueDivide": _row("DIV", "Multiply, if it is by a constant."),
     "Erf": _row("tf.Erf", "Use tanh."),
     "Exp": _row("EXP", _TABLE),
+    "GetItem:5 axes": _row("", _FLAT, "slices tensors of at most 4 axes"),
+    "Transpose:6 axes": _row("", _REORDER, "transposes tensors of at most 5 axes"),
     "Flip": _row("REVERSE_V2", _OUTSIDE),
     "Floor": _row("FLOOR", _OUTSIDE),
     "Log": _row("LOG", _OUTSIDE),

@@ -99,6 +99,11 @@ def _names(operation: Any, call: Any) -> Iterator[str]:
     if name == "Cast" and not _changes_kind(call):
         return
     yield name
+    axes = len(call.inputs[0].shape) if call.inputs else 0
+    if name in ("Permute", "Transpose") and axes > 5:
+        yield f"{name}:6 axes"
+    if name == "GetItem" and axes > 4:
+        yield "GetItem:5 axes"
     for argument in ("interpolation", "output_mode"):
         if isinstance(getattr(operation, argument, None), str):
             yield f"{name}:{getattr(operation, argument)}"

@@ -4,6 +4,9 @@ Either it is refused by name before the conversion, and rightly so, or the file 
 written, keeps its promises, and runs: on a microcontroller's interpreter too.
 """
 
+from dataclasses import replace
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -12,9 +15,13 @@ from keras_diffmask import export, targets
 from keras_diffmask.errors import DiffmaskError, UnsupportedModelError
 from keras_diffmask.export import modes
 from keras_diffmask.export.emit.admission import check_model
+from keras_diffmask.export.emit.checks import check_content
+from keras_diffmask.export.emit.recurrent import FusedCall
 from keras_diffmask.export.emit.support import ROWS
 from keras_diffmask.export.emit.supported import check_support, kinds
-from tests.export.emit import layer_kinds
+from keras_diffmask.export.flatbuffer import read_subgraphs
+from tests.export.emit import layer_kinds, support_table
+from tests.laws.alive import MODELS
 
 HOST, CORTEX_M = targets.HOST, targets.CORTEX_M
 # A few of everything, for every run of the tests; the whole table takes minutes.
@@ -35,70 +42,105 @@ def refusal(model, mode, target):
     return None
 
 
-def outcome(artifact, x, target):
+def outcome(artifact, inputs):
     """What a microcontroller's interpreter makes of a file; None where all is well."""
-    if target.runtime != "tflm":
-        return None
     runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
-    expected = artifact.run(x)
+    expected = artifact.run(inputs)
     expected = expected if isinstance(expected, tuple) else (expected,)
     try:
         interpreter = runtime.Interpreter.from_bytes(
-            artifact.content, arena_size=400_000
+            artifact.content, arena_size=1_000_000
         )
-        for k in range(len(x)):
+        for k in range(len(inputs[0])):
             interpreter.reset()
-            interpreter.set_input(artifact.inputs[0].quantize(x[k : k + 1]), 0)
+            for place, (spec, x) in enumerate(
+                zip(artifact.inputs, inputs, strict=True)
+            ):
+                interpreter.set_input(spec.quantize(x[k : k + 1]), place)
             interpreter.invoke()
             for place, spec in enumerate(artifact.outputs):
                 ours = spec.dequantize(interpreter.get_output(place))
                 steps = np.abs(ours - expected[place][k : k + 1]) / (spec.scale or 1e-4)
-                # An int16 step is 1/256 of an int8 one, and tanh is other code.
-                if steps.max() > (8 if spec.dtype == "int16" else 4):
+                # An int16 step is 1/256 of an int8 one; tanh is other code, of which
+                # recurrent layers one behind the other make the most: 5, and 10.
+                if steps.max() > (16 if spec.dtype == "int16" else 6):
                     return f"{steps.max():.0f} steps off"
     except RuntimeError as error:
         return str(error)
     return None
 
 
-def hold(name, mode, target, convert):
-    """Holds one cell of the table to the law."""
-    model, x = layer_kinds.build(name)
-    said = refusal(model, mode, target)
-    if said is not None:
-        assert "\n" not in str(said)
+def artifact_calls(artifact):
+    """The fused operators of a file, as what is expected of it."""
+    graph = read_subgraphs(artifact.content)[0]
+    return [
+        FusedCall(
+            "layer",
+            *graph.tensors[op.inputs[0]].shape[1:],
+            graph.tensors[op.outputs[0]].shape[-1],
+        )
+        for op in graph.ops
+        if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    ]
+
+
+def hold(build, mode, convert):
+    """Holds one row to the law, on a computer and on a microcontroller."""
+    model, x = build()
+    inputs = x if isinstance(x, list) else [x]
+    said = {target.name: refusal(model, mode, target) for target in (HOST, CORTEX_M)}
+    wrong = dict.fromkeys(said)
+    artifact = None
     try:
-        artifact = convert(model, x, mode, target=target)
-        went_wrong = outcome(artifact, x[:4], target)
+        # Everything may be written; Dense kernels as microcontrollers want them.
+        lenient = replace(HOST, per_channel_dense=False)
+        artifact = convert(model, inputs, mode, target=lenient)
     except (DiffmaskError, RuntimeError, ValueError) as error:
-        went_wrong = f"{type(error).__name__}: {str(error)[:300]}"
+        wrong = dict.fromkeys(said, f"{type(error).__name__}: {str(error)[:300]}")
     except Exception as error:  # the converter's own class
         assert type(error).__name__ == "ConverterError", error
-        went_wrong = str(error)[:300]
-    if said is None:
-        assert went_wrong is None, f"not refused beforehand: {went_wrong}"
-        assert artifact.quantization in (mode, "mixed")
-        return
-    assert went_wrong is not None, f"refused for nothing: {said}"
+        wrong = dict.fromkeys(said, str(error)[:300])
+    if artifact is not None:
+        # With nothing that takes 4 bits, as a lone depthwise convolution, 8 are left.
+        kinds_of_file = {mode, "mixed"} | ({"int8"} if mode == "int4" else set())
+        assert artifact.quantization in kinds_of_file, artifact.quantization
+        try:
+            # Of the LSTMs it was told when it was written.
+            check_content(artifact.content, mode, CORTEX_M, artifact_calls(artifact))
+            went_wrong = outcome(artifact, [x[:4] for x in inputs])
+            assert went_wrong is None, f"{said['cortex-m']}: {went_wrong}"
+        except DiffmaskError as error:
+            wrong["cortex-m"] = str(error)
+    for name, sentence in said.items():
+        if sentence is None:
+            assert wrong[name] is None, f"{name}: not refused beforehand: {wrong[name]}"
+        else:
+            assert wrong[name] is not None, f"{name}: refused for nothing: {sentence}"
 
 
-@pytest.mark.parametrize("target", [HOST, CORTEX_M], ids=lambda t: t.name)
 @pytest.mark.parametrize("name", QUICK)
-def test_int8(name, target, convert_here):
-    hold(name, "int8", target, convert_here)
+def test_int8(name, convert_here):
+    hold(lambda: layer_kinds.build(name), "int8", convert_here)
+
+
+def _rows():
+    """Every kind of layer, and every model of the zoo that is of stock layers."""
+    for name in layer_kinds.KINDS:
+        yield name, partial(layer_kinds.build, name)
+    for name, entry in MODELS.items():
+        if entry.stock:
+            yield name, lambda entry=entry: (entry.build(), entry.inputs(batch=40))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", [HOST, CORTEX_M], ids=lambda t: t.name)
 @pytest.mark.parametrize("mode", ["float32", "int8", "int16x8", "int4"])
-def test_the_whole_table(mode, target, convert_here):
+def test_the_whole_table(mode, convert_here):
     failures = []
-    for name in layer_kinds.KINDS:
+    for name, build in _rows():
         try:
-            hold(name, mode, target, convert_here)
+            hold(build, mode, convert_here)
         except AssertionError as error:
             failures.append(f"{name}: {str(error).splitlines()[0]}")
-        keras.backend.clear_session()
     assert not failures, "\n".join(failures)
 
 
@@ -195,3 +237,7 @@ def test_several_layers_are_named_together():
     said = str(refusal(model, "int8", CORTEX_M))
     assert "'d0', 'd1', 'd2' and 2 more (gelu)" in said
     assert refusal(model, "int8", HOST) is None
+
+
+def test_the_committed_table_is_current():
+    assert support_table.PATH.read_text() == support_table.table()
