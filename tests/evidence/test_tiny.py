@@ -53,7 +53,7 @@ def test_quick_table(tmp_path, capsys):
 
 
 def test_nothing_is_trained(capsys):
-    assert main(["evidence", "tiny", "--epochs", "3"]) == 1
+    assert main(["evidence", "tiny", "--epochs", "3"]) == 2
     assert "no training for tiny; received --epochs" in capsys.readouterr().err
 
 

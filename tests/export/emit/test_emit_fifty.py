@@ -10,7 +10,7 @@ import pytest
 
 from keras_diffmask import export
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 CONVERSIONS, SETTLED = 50, 10
 # What one conversion takes in the parent, were it kept: the model's file, its
 # calibration data and the result are some 3 MB together.

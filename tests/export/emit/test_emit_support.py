@@ -132,7 +132,7 @@ def _rows():
             yield name, lambda entry=entry: (entry.build(), entry.inputs(batch=40))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["float32", "int8", "int16x8", "int4"])
 def test_the_whole_table(mode, convert_here):
     failures = []
