@@ -1,4 +1,4 @@
-"""Leaving Keras: plan, strip, pack, convert to .tflite, benchmark."""
+"""Leaving Keras: plan, strip, pack, convert to .tflite, verify, benchmark."""
 
 if __name__ == "export":
     # From the repository root `import export` would load a second copy of
@@ -14,17 +14,23 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.export.artifact import Artifact
     from keras_diffmask.export.benchmarking import benchmark
     from keras_diffmask.export.emit import to_tflite
+    from keras_diffmask.export.interop import from_tfmot
     from keras_diffmask.export.latency import measure_latency
     from keras_diffmask.export.measured import measure_dense
     from keras_diffmask.export.model_io import load_model, save_model
+    from keras_diffmask.export.npu import VelaEstimate, vela
     from keras_diffmask.export.packing import Packed, pack
     from keras_diffmask.export.surgery import Plan, plan, recalibrate, strip
+    from keras_diffmask.export.verification import Verification, verify
 
 __all__ = [
     "Artifact",
     "Packed",
     "Plan",
+    "VelaEstimate",
+    "Verification",
     "benchmark",
+    "from_tfmot",
     "load_model",
     "measure_dense",
     "measure_latency",
@@ -34,4 +40,6 @@ __all__ = [
     "save_model",
     "strip",
     "to_tflite",
+    "vela",
+    "verify",
 ]

@@ -5,15 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export import artifact_text
-from keras_diffmask.export.atomic import write_atomically
-from keras_diffmask.export.flatbuffer import (
-    SubgraphView,
-    is_streaming,
-    read_subgraphs,
-)
+from keras_diffmask.export.firmware import save_firmware
+from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
 from keras_diffmask.export.interpreter import check_loads, run_batch
+from keras_diffmask.export.kind import quantization_of
+from keras_diffmask.export.metadata import (
+    Fingerprint,
+    check_whole,
+    fingerprint_of,
+    is_streaming,
+    labels_of,
+)
 from keras_diffmask.export.tensor_spec import TensorSpec
 
 # Operators that keep variables from one invocation to the next.
@@ -51,7 +56,8 @@ class Artifact:
     Args:
         content: the bytes of the file.
         name: what tables and file names call it.
-        quantization: "float32", "int8" (every tensor an integer) or "mixed".
+        quantization: the name of a mode, as "int8" (every tensor an integer, but
+            for inputs and outputs), or "mixed"; read from the file's tensors.
         target: name of the device it was written for; None when unknown.
         inputs: one `TensorSpec` per input, in the Keras model's order.
         outputs: one `TensorSpec` per output, in the Keras model's order.
@@ -61,6 +67,8 @@ class Artifact:
             carried to the next; written into the file.
         notes: what was said about the conversion, such as a layer unrolled; empty
             for a loaded file.
+        calibration: by what the calibration data are known again; in the file.
+        labels: names of the classes; in the file.
 
     Example:
 
@@ -81,6 +89,8 @@ class Artifact:
     agreement: Agreement | None = None
     streaming: bool = False
     notes: tuple[str, ...] = ()
+    calibration: Fingerprint | None = None
+    labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.summary()
@@ -118,9 +128,53 @@ class Artifact:
         """
         return write_atomically(path, lambda file: file.write_bytes(self.content))
 
+    def save_firmware(
+        self,
+        path: str | os.PathLike,
+        golden: Any = None,
+        arena_bytes: int | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Writes a folder of C++ sources that run the model under TFLM.
+
+        The bytes as an array; shapes, scales, zero points and the arena's size
+        (what TFLM's interpreter takes on this computer and max(8 KiB, 20 %), an
+        estimate); the operators to link; one golden example with a program that
+        checks it and prints PASS or FAIL; a Makefile and a README.
+
+        Args:
+            path: the folder to make, whole or not at all.
+            golden: real examples, as for `run`; the first is checked on the board,
+                all steps of it where the model is streaming. By default one is
+                made up.
+            arena_bytes: size of the arena where tflite-micro is not installed, or
+                where the board's own figure is known.
+            force: replace a folder that this method wrote.
+
+        Returns:
+            `path` as a `Path`.
+
+        Raises:
+            ArtifactError: the folder exists, cannot be written, or TFLM cannot run
+                the model.
+            MissingDependencyError: neither tflite-micro nor `arena_bytes`.
+            InvalidArgumentError: `golden` does not fit the inputs.
+
+        Example:
+
+        ```python
+        artifact.save_firmware("firmware/", golden=x_test[:1])
+        ```
+        """
+        return save_firmware(self, path, golden, arena_bytes, force)
+
     @classmethod
     def load(cls, path: str | os.PathLike, name: str | None = None) -> "Artifact":
         """Reads a .tflite file, whoever wrote it.
+
+        A file of `to_tflite` holds a checksum of all its bytes, which is compared.
+        Files of others hold none: of those only what LiteRT's verifier sees is
+        found, and a changed weight is not.
 
         Args:
             path: the file.
@@ -144,6 +198,7 @@ class Artifact:
                 "Check the path.",
             ) from error
         try:
+            check_whole(content)
             artifact = cls.from_content(content, name or path.stem)
             check_loads(content)
         except ArtifactError as error:
@@ -180,7 +235,7 @@ class Artifact:
         return cls(
             content=bytes(content),
             name=name,
-            quantization=_quantization(graph),
+            quantization=quantization_of(graph),
             target=target,
             inputs=tuple(_spec(graph, i) for i in graph.inputs),
             outputs=tuple(_spec(graph, i) for i in graph.outputs),
@@ -188,6 +243,8 @@ class Artifact:
             agreement=agreement,
             streaming=is_streaming(content),
             notes=notes,
+            calibration=fingerprint_of(content),
+            labels=labels_of(content),
         )
 
     def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:
@@ -200,8 +257,9 @@ class Artifact:
             x: real values of shape (n, ...); a list or tuple of such arrays, or
                 a dict by input name, for several inputs. Quantized (round, then
                 clip) where the file wants integers.
-            reference_kernels: use LiteRT's plain kernels, which a
-                microcontroller's agree with, instead of the fast ones.
+            reference_kernels: use LiteRT's plain kernels instead of the fast ones.
+                A microcontroller's agree with them; but in an LSTM's step 1 in
+                100 entries of h is the neighbouring integer.
             num_threads: threads of the interpreter.
 
         Returns:
@@ -232,11 +290,3 @@ def _spec(graph: SubgraphView, index: int) -> TensorSpec:
         scale=float(tensor.scale[0]) if quantized else None,
         zero_point=int(tensor.zero_point[0]) if quantized else None,
     )
-
-
-def _quantization(graph: SubgraphView) -> str:
-    used = {i for op in graph.ops for i in (*op.inputs, *op.outputs) if i >= 0}
-    dtypes = {graph.tensors[i].dtype for i in used}
-    if "FLOAT32" not in dtypes:
-        return "int8" if "INT8" in dtypes else "mixed"
-    return "mixed" if dtypes & {"INT8", "INT16", "UINT8", "INT4"} else "float32"

@@ -40,4 +40,9 @@ def render(artifact: "Artifact") -> str:
             f"difference to the Keras model: {artifact.agreement.relative_error:.3%} "
             f"(rms, {artifact.agreement.samples} examples)"
         )
+    if artifact.calibration is not None:
+        lines.append(f"calibrated with {artifact.calibration}")
+    if artifact.labels:
+        shown = ", ".join(artifact.labels[:5])
+        lines.append(f"labels: {shown}" + (", ..." if len(artifact.labels) > 5 else ""))
     return "\n".join([*lines, *filter(None, (artifact.state_note, *artifact.notes))])

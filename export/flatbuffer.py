@@ -2,23 +2,22 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from keras_diffmask.errors import (
-    ArtifactError,
-    ConversionError,
-    MissingDependencyError,
-)
+from keras_diffmask.errors import ArtifactError, MissingDependencyError
 from keras_diffmask.export.litert import litert
 
 
 @dataclass(frozen=True)
 class TensorView:
     """One tensor. `scale` and `zero_point` are empty when it is not quantized.
+
+    `constant` says whether the file holds its values, as it does a weight's; `data`
+    are their bytes, where they stand inside of the flatbuffer.
 
     They are views into the buffer given to `read_subgraphs`: with a bytearray
     they can be written to, which changes the file in place.
@@ -31,6 +30,8 @@ class TensorView:
     dtype: str
     scale: np.ndarray
     zero_point: np.ndarray
+    constant: bool = False
+    data: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
 
     def same_quantization(self, other: "TensorView") -> bool:
         """Returns whether both tensors map integers to the same real values."""
@@ -97,7 +98,7 @@ def read_subgraphs(content: bytes | bytearray) -> tuple[SubgraphView, ...]:
         op_names = _op_names(model)
         graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
         return tuple(
-            _subgraph(graph, op_names, _signature(model, i))
+            _subgraph(model, graph, op_names, _signature(model, i))
             for i, graph in enumerate(graphs)
         )
     except MissingDependencyError:
@@ -109,6 +110,15 @@ def read_subgraphs(content: bytes | bytearray) -> tuple[SubgraphView, ...]:
             f"({type(error).__name__})",
             "Copy or export the file again.",
         ) from error
+
+
+def op_options(content: bytes | bytearray, name: str) -> list[Any]:
+    """The tables of options of all operators of one kind, which must have some."""
+    model = schema().Model.GetRootAs(content, 0)
+    names = _op_names(model)
+    graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
+    ops = [g.Operators(i) for g in graphs for i in range(g.OperatorsLength())]
+    return [op.BuiltinOptions() for op in ops if names[op.OpcodeIndex()] == name]
 
 
 def set_order(buffer: bytearray, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -128,36 +138,28 @@ def set_order(buffer: bytearray, inputs: Sequence[str], outputs: Sequence[str]) 
         vector[:] = sorted(vector, key=lambda i: names.index(main.label(int(i))))
 
 
-# Written into the file's description, where the converter says "MLIR Converted.".
-_STREAMING = b"streaming"
+def signature_key(content: bytes | bytearray) -> str:
+    """The name of the signature of a file that the converter wrote."""
+    return schema().Model.GetRootAs(content, 0).SignatureDefs(0).SignatureKey().decode()
 
 
-def mark_streaming(buffer: bytearray) -> None:
-    """Notes in the file, in place, that a call is one step of a sequence.
-
-    The bytes of such a model are those of a model for sequences of one step:
-    only what its caller has to do differs.
+def constant_of(
+    buffer: bytearray | bytes, graph: SubgraphView, index: int
+) -> np.ndarray:
+    """The values of a constant tensor of the main subgraph, as a view into the file.
 
     Args:
-        buffer: a .tflite file as the converter wrote it.
+        buffer: a .tflite file; a bytearray to write to the result.
+        graph: its main subgraph.
+        index: which tensor, of 8, 16 or 32 bit integers, or float32.
     """
     model = schema().Model.GetRootAs(buffer, 0)
-    old = model.Description()
-    start = bytes(buffer).index(len(old).to_bytes(4, "little") + old) if old else -1
-    if old is None or len(old) < len(_STREAMING):
-        raise ConversionError(
-            f"a description of at least {len(_STREAMING)} characters in the file",
-            f"{old!r}",
-            "Report the TensorFlow version: its converter writes files differently.",
-        )
-    size = len(_STREAMING)
-    buffer[start : start + 4] = size.to_bytes(4, "little")
-    buffer[start + 4 : start + 4 + len(old)] = _STREAMING.ljust(len(old), b"\0")
+    tensor = model.Subgraphs(0).Tensors(index)
+    data = model.Buffers(tensor.Buffer()).DataAsNumpy()
+    return data.view(_NUMPY[graph.tensors[index].dtype])
 
 
-def is_streaming(content: bytes | bytearray) -> bool:
-    """Whether `mark_streaming` was called on the file."""
-    return schema().Model.GetRootAs(content, 0).Description() == _STREAMING
+_NUMPY = {"INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "FLOAT32": "<f4"}
 
 
 @functools.cache
@@ -193,9 +195,11 @@ def _signature(model: Any, subgraph: int) -> dict[int, str]:
     return names
 
 
-def _subgraph(graph: Any, names: list[str], signature: dict[int, str]) -> SubgraphView:
+def _subgraph(
+    model: Any, graph: Any, names: list[str], signature: dict[int, str]
+) -> SubgraphView:
     return SubgraphView(
-        tensors=tuple(_tensor(graph, i) for i in range(graph.TensorsLength())),
+        tensors=tuple(_tensor(model, graph, i) for i in range(graph.TensorsLength())),
         ops=tuple(
             _op(graph.Operators(i), names) for i in range(graph.OperatorsLength())
         ),
@@ -205,13 +209,14 @@ def _subgraph(graph: Any, names: list[str], signature: dict[int, str]) -> Subgra
     )
 
 
-def _tensor(graph: Any, index: int) -> TensorView:
+def _tensor(model: Any, graph: Any, index: int) -> TensorView:
     tensor = graph.Tensors(index)
     quantization = tensor.Quantization()
     scale, zero_point = np.empty(0, np.float32), np.empty(0, np.int64)
     if quantization is not None and quantization.ScaleLength():
         scale = quantization.ScaleAsNumpy()
         zero_point = quantization.ZeroPointAsNumpy()
+    data = model.Buffers(tensor.Buffer())
     return TensorView(
         index=index,
         name=tensor.Name().decode(),
@@ -220,6 +225,9 @@ def _tensor(graph: Any, index: int) -> TensorView:
         dtype=_enum_names("TensorType")[tensor.Type()],
         scale=scale,
         zero_point=zero_point,
+        # Large files keep the bytes behind the flatbuffer, at an offset.
+        constant=data.DataLength() > 0 or data.Offset() > 1,
+        data=data.DataAsNumpy() if data.DataLength() else np.empty(0, np.uint8),
     )
 
 

@@ -1,6 +1,6 @@
 """Runs .tflite models in LiteRT's own interpreter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def make_interpreter(
-    content: bytes, reference_kernels: bool = False, num_threads: int = 1
+    content: bytes,
+    reference_kernels: bool = False,
+    num_threads: int = 1,
+    preserve: bool = False,
 ) -> Any:
     """Returns an `ai_edge_litert` interpreter for `content`, not yet allocated.
 
@@ -25,6 +28,7 @@ def make_interpreter(
         content: the bytes of a .tflite file.
         reference_kernels: plain kernels instead of optimised ones and XNNPACK.
         num_threads: threads the kernels may use.
+        preserve: keep every tensor readable after an invocation.
 
     Raises:
         MissingDependencyError: ai-edge-litert is not installed.
@@ -38,6 +42,7 @@ def make_interpreter(
             model_content=content,
             experimental_op_resolver_type=resolver,
             num_threads=num_threads,
+            experimental_preserve_all_tensors=preserve,
         )
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no text"
@@ -57,7 +62,7 @@ def run_batch(
     artifact: "Artifact", x: Any, reference_kernels: bool, num_threads: int
 ) -> tuple[np.ndarray, ...]:
     """Runs every example of `x`; see `Artifact.run`."""
-    arrays = _match_inputs(artifact, x)
+    arrays = match_inputs(artifact, x)
     # What one invocation takes of an example: a step of a streaming model.
     steps = range(arrays[0].shape[1]) if artifact.streaming else range(1)
     interpreter = make_interpreter(artifact.content, reference_kernels, num_threads)
@@ -80,13 +85,16 @@ def run_batch(
             for collected, index in zip(results, output_ids, strict=True):
                 collected.append(interpreter.get_tensor(index))
     return tuple(
-        spec.dequantize(_join(spec, answers, len(steps), artifact.streaming))
+        spec.dequantize(join_answers(spec, answers, len(steps), artifact.streaming))
         for spec, answers in zip(artifact.outputs, results, strict=True)
     )
 
 
-def _join(
-    spec: TensorSpec, answers: list[np.ndarray], steps: int, streaming: bool
+def join_answers(
+    spec: TensorSpec,
+    answers: Sequence[np.ndarray] | np.ndarray,
+    steps: int,
+    streaming: bool,
 ) -> np.ndarray:
     """Stacks the answers of all invocations to (n, ...), or (n, steps, ...)."""
     sizes = spec.shape[1:]
@@ -94,12 +102,21 @@ def _join(
         # Of a sequence the file gives one step, whose axis is there already.
         sizes = sizes[1:] if len(sizes) > 1 and sizes[0] == 1 else sizes
         sizes = (steps, *sizes)
-    if not answers:
+    if not len(answers):
         return np.empty((0, *sizes), spec.dtype)
     return np.concatenate(answers).reshape((-1, *sizes))
 
 
-def _match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
+def match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
+    """One array of examples per input, in the artifact's order.
+
+    Args:
+        artifact: the model.
+        x: see `Artifact.run`.
+
+    Raises:
+        InvalidArgumentError: `x` does not fit the inputs.
+    """
     specs = artifact.inputs
     names = [spec.name for spec in specs]
     if isinstance(x, Mapping):

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
-from keras_diffmask.export.atomic import write_atomically
 
 
 def load_model(path: str | os.PathLike, safe_mode: bool = True) -> Any:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
-from keras_diffmask.export.atomic import write_atomically
 
 #: What one run came to: plain data, for JSON.
 Figures = dict[str, Any]

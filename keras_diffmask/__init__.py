@@ -23,6 +23,7 @@ if not IS_COMMAND_LINE:
     from keras_diffmask import estimators as estimators
     from keras_diffmask import layers as layers
     from keras_diffmask import metrics as metrics
+    from keras_diffmask import quantizers as quantizers
     from keras_diffmask import regularizers as regularizers
     from keras_diffmask import schedules as schedules
     from keras_diffmask.budget import Budget as Budget
@@ -32,4 +33,5 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.masking import gates as gates
     from keras_diffmask.masking import mask_model as mask_model
     from keras_diffmask.masking import protect_gates as protect_gates
+    from keras_diffmask.quantization import quantize_model as quantize_model
     from keras_diffmask.summary import summary as summary

@@ -48,6 +48,10 @@ class ConversionError(DiffmaskError, RuntimeError):
     """The TFLite converter failed, died, or broke a promise."""
 
 
+class FloatLeftError(ConversionError):
+    """The converter left a tensor in float where integers were promised."""
+
+
 class ArtifactError(DiffmaskError, ValueError):
     """A model file is missing, damaged, or not what it claims to be."""
 

@@ -62,6 +62,9 @@ class Gate(GateDecision):
         InvalidArgumentError: an argument is outside its range.
     """
 
+    #: Its variables are not among those that a layer shares with its Keras parent.
+    is_apart = True
+
     def __init__(
         self,
         shape: int | tuple[int, ...],

@@ -33,6 +33,8 @@ class Rebuilder:
         self._weights = weights
         self._made: dict[int, Any] = {}
         self._names = {operation.name for operation in model.operations}
+        self._given: set[str] = set()
+        self._named: dict[str, Any] = {}
 
     def free_name(self, wanted: str) -> str:
         """`wanted`, numbered where the model has a layer of that name."""
@@ -41,7 +43,17 @@ class Rebuilder:
             number += 1
             name = f"{wanted}_{number}"
         self._names.add(name)
+        self._given.add(name)
         return name
+
+    def name_after(self, old: Any, outputs: Any) -> None:
+        """Give a new operator of the kind of `old`, which it replaces, its name."""
+        new = keras_internals.maker_of(keras.tree.flatten(outputs)[0])
+        is_operator = type(new) is type(old) and not isinstance(old, keras.layers.Layer)
+        # One that is called twice is replaced by two: the first bears its name.
+        if is_operator and id(old) not in self._made and old.name not in self._named:
+            new.name = old.name
+            self._named[old.name] = new
 
     def layer(self, old: Any) -> Any:
         """The new layer that takes the place of `old`."""
@@ -86,9 +98,11 @@ class Rebuilder:
 
     def _name_what_is_new(self, outputs: Any) -> None:
         """Number operators that bear a name of the model's, such as "take"."""
-        copies = {id(layer) for layer in self._made.values()}
+        known = {id(one) for one in (*self._made.values(), *self._named.values())}
+        # Before the loop: it gives names of its own, to one operator each.
+        given = set(self._given)
         for operator in keras_internals.operators_of(outputs):
-            if id(operator) not in copies:
+            if id(operator) not in known and operator.name not in given:
                 operator.name = self.free_name(operator.name)
 
 
@@ -143,8 +157,9 @@ def weights_without_gates(layer: Any) -> list[Any]:
     """The weights that a masked layer shares with its Keras parent, in order."""
     if not isinstance(layer, keras.layers.Layer):
         return []
-    gates = [g for g in keras_internals.flatten_layers(layer) if hasattr(g, "set_keep")]
-    owned = {id(weight) for gate in gates for weight in gate.weights}
+    inner = keras_internals.flatten_layers(layer)
+    apart = [one for one in inner if getattr(one, "is_apart", False)]
+    owned = {id(weight) for one in apart for weight in one.weights}
     return [weight for weight in layer.weights if id(weight) not in owned]
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_diffmask import Gate, estimators, regularizers
+from keras_diffmask import Gate, estimators, layers, mask_model, regularizers
 from keras_diffmask.errors import InvalidArgumentError
 from tests.reference import top_k
 from tests.reference.gradients import autodiff
@@ -69,6 +69,29 @@ def test_entropy_raises_for_an_estimator_whose_gates_do_not_compete() -> None:
         match="Entropy is a penalty for in gate 'fork': TopK; received HardConcrete",
     ):
         Gate(4, "hard_concrete", regularizer="entropy", name="fork")
+
+
+def test_l0_is_refused_where_the_count_is_given() -> None:
+    """At build time, by a layer and by a whole model, with what works there."""
+    sentence = "in gate 'conv_gate'; received TopK, which keeps exactly k of n"
+    for penalty in ("l0", regularizers.L0(1e-4)):
+        with pytest.raises(InvalidArgumentError, match=sentence) as caught:
+            layer = layers.MaskedConv1D(
+                4, 3, estimator="top_k", gate_regularizer=penalty, name="conv"
+            )
+            layer.build((None, 8, 2))
+        assert "Pass regularizers.Entropy(1e-5)" in str(caught.value)
+    conv = keras.layers.Conv1D(4, 3, name="conv")
+    model = keras.Sequential([keras.Input((8, 2)), conv, keras.layers.Conv1D(2, 1)])
+    for level in ("channel", "weight"):
+        with pytest.raises(InvalidArgumentError, match=sentence):
+            mask_model(model, "top_k", level, gate_regularizer="l0")
+    mask_model(model, "top_k", "weight", gate_regularizer="entropy")
+
+
+def test_a_penalty_that_top_k_lacks_names_the_one_it_has() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"Pass regularizers.Entropy"):
+        Gate(4, "top_k", regularizer="l1")
 
 
 def test_l1_is_the_sum_of_the_magnitudes_of_scales_whatever_they_cover() -> None:

@@ -1,11 +1,18 @@
-"""Pictures of a search and of its front show the numbers they are given."""
+"""Pictures of a search, its front and of tails show the numbers they are given."""
 
 from typing import Any
 
 import pytest
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.plots import front, front_figure, search, search_figure
+from keras_diffmask.plots import (
+    front,
+    front_figure,
+    search,
+    search_figure,
+    tail,
+    tail_figure,
+)
 
 HISTORY = {
     "loss": [3.0, 2.0, 1.0, 0.5],
@@ -22,7 +29,7 @@ def axes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The axes of each figure that is saved."""
     pytest.importorskip("matplotlib")
     drawn: list[Any] = []
-    for module in (front, search):
+    for module in (front, search, tail):
         original = module.save
 
         def save(figure: Any, path: Any, original: Any = original) -> Any:
@@ -68,8 +75,21 @@ def test_front_shows_every_point(axes: Any, tmp_path) -> None:
     assert list(axes[1].lines[0].get_ydata()) == [0.9], "a loss is no share"
 
 
+def test_tail_shows_what_is_at_least_as_large(axes: Any, tmp_path) -> None:
+    counts = {"step": [90, 10], "sequence": [80, 12, 0, 8], "none": [5]}
+    path = tail_figure(counts, tmp_path / "tail.png", "Sizes", "at least")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    step, sequence, none = axes[0].lines
+    assert list(step.get_ydata()) == pytest.approx([10])
+    assert list(sequence.get_xdata()) == [1, 2, 3]
+    assert list(sequence.get_ydata()) == pytest.approx([20, 8, 8])
+    assert not len(none.get_xdata())
+
+
 def test_figures_of_nothing_are_refused(tmp_path) -> None:
     with pytest.raises(InvalidArgumentError, match="at least one point"):
         front_figure({"": []}, tmp_path / "front.png", "None")
+    with pytest.raises(InvalidArgumentError, match="at least one number per curve"):
+        tail_figure({"step": [1], "sequence": []}, tmp_path / "tail.png", "None", "")
     with pytest.raises(InvalidArgumentError, match="a cost and its target; .*loss"):
         search_figure({"loss": [1.0]}, tmp_path / "search.png")

@@ -3,31 +3,22 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_diffmask import estimators, regularizers
 from keras_diffmask.errors import DiffmaskError, InvalidArgumentError
-from keras_diffmask.export.benchmarking import networks
+from keras_diffmask.export.benchmarking import networks, suite
 from keras_diffmask.export.benchmarking.estimator_result import (
     EstimatorResult,
     EstimatorTime,
     LeftOut,
 )
 from keras_diffmask.export.benchmarking.interleave import Clock, Progress
-from keras_diffmask.export.benchmarking.machine import machine
-from keras_diffmask.export.benchmarking.records import Ratio
-from keras_diffmask.export.benchmarking.training_step import (
-    check_counts,
-    steps_in_turns,
-)
 from keras_diffmask.masking import mask_model
 
 _TOP_K = "top_k"
-_PLAIN = "plain"
 
 
 @dataclass(frozen=True)
@@ -72,30 +63,18 @@ def estimator_steps(
     Example:
         >>> print(estimator_steps(["hard_concrete"], rounds=20).table())
     """
-    check_counts(rounds)
-    if batch < 1:
-        raise InvalidArgumentError(
-            "batch of at least 1", f"batch={batch!r}", "Pass batch=64."
-        )
+    suite.require_counts(rounds, batch)
     names = list(estimators.ALL_OBJECTS) if names is None else list(names)
     chosen = {name: estimators.get(name) for name in names}
     suites = _suites(chosen)
     times: list[EstimatorTime] = []
     left_out: list[LeftOut] = []
-    for done, suite in enumerate(suites):
-        report = _part(progress, done, len(suites))
-        found, missing = _measure(suite, rounds, batch, report, clock)
+    for done, one in enumerate(suites):
+        report = suite.part(progress, done, len(suites))
+        found, missing = _measure(one, rounds, batch, report, clock)
         times += found
         left_out += missing
-    return EstimatorResult(
-        times=tuple(times),
-        left_out=tuple(left_out),
-        backend=keras.backend.backend(),
-        batch=batch,
-        rounds=rounds,
-        machine=machine(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    return suite.result(times, left_out, rounds, batch)
 
 
 def _suites(chosen: Mapping[str, estimators.Estimator]) -> list[_Suite]:
@@ -113,39 +92,29 @@ def _suites(chosen: Mapping[str, estimators.Estimator]) -> list[_Suite]:
 
 
 def _measure(
-    suite: _Suite, rounds: int, batch: int, progress: Progress | None, clock: Clock
+    one: _Suite, rounds: int, batch: int, progress: Progress | None, clock: Clock
 ) -> tuple[list[EstimatorTime], list[LeftOut]]:
-    plain = suite.make()
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(batch, *plain.input_shape[1:])).astype("float32")
-    y = generator.integers(0, plain.output_shape[-1], batch)
-    models = {_PLAIN: plain}
-    left_out = []
-    for name, estimator in suite.estimators.items():
-        try:
-            models[name] = _masked(plain, suite.granularity, estimator)
-        except DiffmaskError as error:
-            left_out.append(
-                LeftOut(plain.name, suite.granularity, name, error.expected)
-            )
-    for model in models.values():
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile("adam", loss)
-    per_step = steps_in_turns(models, x, y, rounds, progress, clock)
-    base = per_step.pop(_PLAIN)
-    times = [
-        EstimatorTime(
-            network=plain.name,
-            granularity=suite.granularity,
-            estimator=name,
-            plain_ms=float(np.median(base)),
-            masked_ms=float(np.median(own)),
-            ratio=Ratio.of(name, _PLAIN, own, base),
-            limit=suite.limit,
-        )
-        for name, own in per_step.items()
-    ]
+    models, left_out = _models(one)
+
+    def row(name: str) -> tuple[str, str, str]:
+        return models[suite.PLAIN].name, one.granularity, name
+
+    times = suite.times_over_plain(
+        models, row, one.limit, rounds, batch, progress, clock
+    )
     return times, left_out
+
+
+def _models(one: _Suite) -> tuple[dict[str, keras.Model], list[LeftOut]]:
+    """The plain network and its variants, and those that there cannot be."""
+    plain = one.make()
+    models, left_out = {suite.PLAIN: plain}, []
+    for name, estimator in one.estimators.items():
+        try:
+            models[name] = _masked(plain, one.granularity, estimator)
+        except DiffmaskError as error:
+            left_out.append(LeftOut(plain.name, one.granularity, name, error.expected))
+    return models, left_out
 
 
 def _masked(
@@ -168,10 +137,3 @@ def _penalty(estimator: estimators.Estimator) -> Any:
         if name in kind.estimators:
             return kind(1e-5)
     return None if estimator.has_fixed_count else regularizers.L0(1e-5)
-
-
-def _part(progress: Progress | None, done: int, parts: int) -> Progress | None:
-    if progress is None:
-        return None
-    report = progress
-    return lambda turn, turns: report(done * turns + turn, parts * turns)

@@ -3,28 +3,18 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_diffmask import layers, regularizers
-from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.export.benchmarking import networks
+from keras_diffmask.export.benchmarking import networks, suite
 from keras_diffmask.export.benchmarking.estimator_result import (
     EstimatorResult,
     EstimatorTime,
 )
 from keras_diffmask.export.benchmarking.interleave import Clock, Progress
-from keras_diffmask.export.benchmarking.machine import machine
-from keras_diffmask.export.benchmarking.records import Ratio
-from keras_diffmask.export.benchmarking.training_step import (
-    check_counts,
-    steps_in_turns,
-)
 
-_PLAIN = "plain"
 _ESTIMATOR = "hard_concrete"
 Maker = Callable[..., keras.layers.Layer]
 
@@ -96,56 +86,28 @@ def recurrent_steps(
     Example:
         >>> print(recurrent_steps(rounds=20).table())
     """
-    check_counts(rounds)
-    if batch < 1:
-        raise InvalidArgumentError(
-            "batch of at least 1", f"batch={batch!r}", "Pass batch=64."
-        )
+    suite.require_counts(rounds, batch)
     times: list[EstimatorTime] = []
     for done, kind in enumerate(KINDS):
-        report = _part(progress, done)
+        report = suite.part(progress, done, len(KINDS))
         times += _measure(kind, rounds, batch, report, clock)
-    return EstimatorResult(
-        times=tuple(times),
-        left_out=(),
-        backend=keras.backend.backend(),
-        batch=batch,
-        rounds=rounds,
-        machine=machine(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    return suite.result(times, (), rounds, batch)
 
 
 def _measure(
     kind: _Kind, rounds: int, batch: int, progress: Progress | None, clock: Clock
 ) -> list[EstimatorTime]:
-    models = _models(kind)
-    plain = models[_PLAIN]
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(batch, *plain.input_shape[1:])).astype("float32")
-    y = generator.integers(0, plain.output_shape[-1], batch)
-    for model in models.values():
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile("adam", loss)
-    per_step = steps_in_turns(models, x, y, rounds, progress, clock)
-    base = per_step.pop(_PLAIN)
-    return [
-        EstimatorTime(
-            network=kind.name,
-            granularity=place,
-            estimator=_ESTIMATOR,
-            plain_ms=float(np.median(base)),
-            masked_ms=float(np.median(own)),
-            ratio=Ratio.of(place, _PLAIN, own, base),
-            limit=kind.limit,
-        )
-        for place, own in per_step.items()
-    ]
+    def row(place: str) -> tuple[str, str, str]:
+        return kind.name, place, _ESTIMATOR
+
+    return suite.times_over_plain(
+        _models(kind), row, kind.limit, rounds, batch, progress, clock
+    )
 
 
 def _models(kind: _Kind) -> dict[str, keras.Model]:
     """The plain network, and one for each place of gates."""
-    models = {_PLAIN: networks.two_recurrent(kind.plain, kind.name)}
+    models = {suite.PLAIN: networks.two_recurrent(kind.plain, kind.name)}
     for place, gates in PLACES.items():
 
         def masked(
@@ -157,10 +119,3 @@ def _models(kind: _Kind) -> dict[str, keras.Model]:
 
         models[place] = networks.two_recurrent(masked, kind.name)
     return models
-
-
-def _part(progress: Progress | None, done: int) -> Progress | None:
-    if progress is None:
-        return None
-    report = progress
-    return lambda turn, turns: report(done * turns + turn, len(KINDS) * turns)

@@ -5,8 +5,8 @@ import json
 import os
 from pathlib import Path
 
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.export.atomic import write_atomically
 from keras_diffmask.export.benchmarking.records import Machine, ModelTimes, Ratio
 from keras_diffmask.export.benchmarking.text import FORMAT, decode, render
 

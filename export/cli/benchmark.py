@@ -8,6 +8,7 @@ from typing import Any
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_output, start_keras
+from keras_diffmask.export.cli.numbers import at_least, positive
 
 NAME = "benchmark"
 HELP = (
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time plan and strip of networks of more and more layers, instead",
     )  # fmt: skip
     parser.add_argument(
-        "--layers", type=int, nargs="+", default=LAYERS, metavar="N",
+        "--layers", type=at_least(4), nargs="+", default=LAYERS, metavar="N",
         help="of these networks; default: 16 32 64 128 256 512",
     )  # fmt: skip
     parser.add_argument(
@@ -63,32 +64,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "network with what they take, instead",
     )  # fmt: skip
     parser.add_argument(
-        "--models", type=int, default=20,
+        "--models", type=at_least(3), default=20,
         help="how many stripped models; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=int, default=1, help="per model; default: %(default)s"
+        "--threads", type=at_least(1), default=1, help="per model; default: %(default)s"
     )
     parser.add_argument(
-        "--rounds", type=int,
+        "--rounds", type=at_least(1),
         help="turns through all models; default: 40, training steps 150 (estimators "
         "and recurrent 100), surgery 3, latency 20",
     )  # fmt: skip
     parser.add_argument(
-        "--seconds", type=float, default=1.0,
+        "--seconds", type=positive, default=1.0,
         help="time for each model; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
         "--per-op", action="store_true", help="also time each operation alone"
     )
     parser.add_argument(
-        "--batch", type=int, default=64, help="of a training step; default: %(default)s"
+        "--batch",
+        type=at_least(1),
+        default=64,
+        help="of a training step; default: %(default)s",
     )
     parser.add_argument("-o", "--output", help="also write the result to a .json file")
 
 
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Measures the one that is asked for."""
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses to measure nothing, or several things."""
     wanted = (
         arguments.files, arguments.training_step, arguments.surgery, arguments.latency
     )  # fmt: skip
@@ -98,6 +102,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             ("neither", "", "both", "three of them", "all of them")[number],
             "Write for example `keras-diffmask benchmark a.tflite b.tflite`.",
         )
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Measures the one that is asked for."""
     if arguments.output is not None:
         check_output(arguments.output, ".json", *arguments.files)
     if arguments.training_step in (ESTIMATORS, RECURRENT):
@@ -153,10 +161,6 @@ def _named(files: list[str]) -> dict[str, str]:
 
 
 def _training_step(arguments: argparse.Namespace, console: Console) -> None:
-    if arguments.batch < 1:
-        raise InvalidArgumentError(
-            "--batch of at least 1", f"{arguments.batch}", "Leave it out for 64."
-        )
     name = arguments.training_step
     rounds = ROUNDS["training"] if arguments.rounds is None else arguments.rounds
     with console.phase(f"training steps of {name}", max(2 * rounds, 1)) as advance:
@@ -268,7 +272,7 @@ def _latency(arguments: argparse.Namespace, console: Console) -> None:
 def _write_json(path: str, facts: dict[str, Any]) -> None:
     import json
 
-    from keras_diffmask.export.atomic import write_atomically
+    from keras_diffmask.atomic import write_atomically
 
     text = json.dumps(facts, indent=1) + "\n"
     write_atomically(path, lambda file: file.write_text(text, "utf-8"))

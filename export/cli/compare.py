@@ -3,8 +3,13 @@
 import argparse
 
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import start_keras
-from keras_diffmask.export.cli.training_arguments import add_training_arguments
+from keras_diffmask.export.cli.files import check_dataset
+from keras_diffmask.export.cli.numbers import at_least, share
+from keras_diffmask.export.cli.training_arguments import (
+    add_training_arguments,
+    show,
+    start,
+)
 
 NAME = "compare"
 HELP = (
@@ -25,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which; default: all there are",
     )  # fmt: skip
     parser.add_argument(
-        "--macs", type=float, nargs="+", default=[0.3], metavar="SHARE",
+        "--macs", type=share, nargs="+", default=[0.3], metavar="SHARE",
         help="budgets, as fractions of the dense network's MACs; default: 0.3",
     )  # fmt: skip
     parser.add_argument(
@@ -34,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "fashion_mnist, cifar10 or mnist; without --data-dir, it is downloaded",
     )  # fmt: skip
     parser.add_argument(
-        "--limit", type=int, metavar="N", help="train on at most so many examples"
+        "--limit",
+        type=at_least(1),
+        metavar="N",
+        help="train on at most so many examples",
     )
     add_training_arguments(
         parser,
@@ -47,15 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses what makes no sense whatever the data is."""
+    check_dataset(arguments.dataset)
+
+
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Runs the comparison and prints its table."""
-    with console.phase("starting Keras") as advance:
-        start_keras()
-        from keras_diffmask.export.compare.run import run as run_comparison
-        from keras_diffmask.export.compare.settings import Settings
-        from keras_diffmask.export.compare.table import render
+    start(console)
+    from keras_diffmask.export.compare.run import run as run_comparison
+    from keras_diffmask.export.compare.settings import Settings
+    from keras_diffmask.export.compare.table import render
 
-        advance("")
     names = arguments.estimators
     settings = Settings(
         estimators=tuple(names) if names else None,
@@ -69,5 +80,4 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         quick=arguments.quick,
     )
     report = run_comparison(settings, console)
-    written = "\n".join(f"  {path}" for path in report.files.values())
-    console.result(report.to_dict(), lambda: f"{render(report)}\n\nwritten:\n{written}")
+    show(console, report, render(report), report.files.values())

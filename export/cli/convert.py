@@ -2,18 +2,24 @@
 
 import argparse
 import dataclasses
-import zipfile
 from typing import Any
 
-from keras_diffmask.errors import ArtifactError, InvalidArgumentError
+from keras_diffmask import targets
+from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export import modes
+from keras_diffmask.export.cli.arrays import read_arrays
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_output, read_model
+from keras_diffmask.export.cli.files import check_output, read_lines, read_model
+from keras_diffmask.export.cli.numbers import at_least
 
 NAME = "convert"
-HELP = "Write a .tflite file, float32 or int8, from a stripped or plain model."
+HELP = "Write a .tflite file, float or of integers, from a stripped or plain model."
 EXAMPLE = (
     "keras-diffmask convert slim.keras -o slim.tflite --quantization int8 "
     "--calibration x.npy"
+)
+NOTES = "what --quantization writes, and for which --target:\n" + "\n".join(
+    f"  {line}" for line in modes.table().splitlines()
 )
 
 
@@ -23,22 +29,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
     parser.add_argument(
         "--quantization",
-        choices=("float32", "int8"),
-        default="float32",
-        help="default: %(default)s",
+        choices=modes.NAMES,
+        help="default: float32, or of a model with quantizers what it learned",
     )
     parser.add_argument(
         "--calibration",
         metavar="X.NPY",
-        help="inputs as the model was trained on, 256 are plenty; for int8. A .npy "
-        "file, or a .npz with one array per input name",
+        help="inputs as the model was trained on, 256 are plenty; for integers. A "
+        ".npy file, or a .npz with one array per input name",
     )
     parser.add_argument(
-        "--target", default="host", help="host or cortex-m; default: %(default)s"
+        "--target",
+        default="host",
+        help=f"{', '.join(targets.ALL_OBJECTS)}; default: %(default)s",
+    )
+    parser.add_argument(
+        "--io",
+        choices=("int8", "uint8", "int16", "float32"),
+        help="type of inputs and outputs of a file of integers",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="LABELS.TXT",
+        help="names of the classes, one per line, put into the file for phones",
+    )
+    parser.add_argument(
+        "--description", metavar="TEXT", help="what the model does, for phones"
     )
     parser.add_argument(
         "--steps",
-        type=int,
+        type=at_least(1),
         metavar="N",
         help="length of the sequences, for a model whose Input leaves it open",
     )
@@ -54,13 +74,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses an unknown target, and integers without data to calibrate on."""
+    targets.get(arguments.target)
+    mode = modes.get(arguments.quantization)
+    if mode.calibration and arguments.calibration is None:
+        raise InvalidArgumentError(
+            f"--calibration with --quantization {mode.name}",
+            "none",
+            "Save some 256 inputs, preprocessed as for training, with "
+            "numpy.save('x.npy', x[:256]) and pass --calibration x.npy.",
+        )
+
+
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Converts, and says what the file holds."""
     output = check_output(
         arguments.output, ".tflite", arguments.model, arguments.calibration
     )
-    _check_calibration(arguments)
-    calibration = _read(arguments.calibration) if arguments.calibration else None
+    calibration = None
+    if arguments.calibration:
+        calibration = read_arrays(arguments.calibration, "calibration data")
+    labels = read_lines(arguments.labels) if arguments.labels else None
     model = read_model(arguments.model, arguments.unsafe, console)
     from keras_diffmask.export.emit import to_tflite
 
@@ -73,38 +108,13 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             name=output.stem,
             steps=arguments.steps,
             streaming=arguments.streaming,
+            io=arguments.io,
+            labels=labels,
+            description=arguments.description,
         )
         artifact.save(output)
         advance(f"{artifact.nbytes:,} bytes")
     console.result(_facts(artifact, str(output)), lambda: _text(artifact, str(output)))
-
-
-def _check_calibration(arguments: argparse.Namespace) -> None:
-    """Told before Keras is started, which takes seconds."""
-    if arguments.quantization == "int8" and arguments.calibration is None:
-        raise InvalidArgumentError(
-            "--calibration with --quantization int8",
-            "none",
-            "Save some 256 inputs, preprocessed as for training, with "
-            "numpy.save('x.npy', x[:256]) and pass --calibration x.npy.",
-        )
-
-
-def _read(path: str) -> Any:
-    import numpy as np
-
-    try:
-        with open(path, "rb") as file:
-            # Pickles are programs: never run one that came as data.
-            stored = np.load(file, allow_pickle=False)
-            return stored if isinstance(stored, np.ndarray) else dict(stored)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-        raise ArtifactError(
-            "calibration data in a .npy or .npz file",
-            f"{path!r} ({reason})",
-            "Write one with numpy.save('x.npy', x[:256]).",
-        ) from error
 
 
 def _facts(artifact: Any, output: str) -> dict[str, Any]:
@@ -118,6 +128,9 @@ def _facts(artifact: Any, output: str) -> dict[str, Any]:
         "outputs": [dataclasses.asdict(spec) for spec in artifact.outputs],
         "relative_error": artifact.agreement.relative_error,
         "streaming": artifact.streaming,
+        "calibration": artifact.calibration
+        and dataclasses.asdict(artifact.calibration),
+        "labels": list(artifact.labels),
         "note": artifact.state_note,
         "notes": list(artifact.notes),
     }
@@ -130,4 +143,6 @@ def _text(artifact: Any, output: str) -> str:
         f"ops: {', '.join(artifact.ops)}",
         f"difference to the Keras model: {artifact.agreement.relative_error:.3%} (rms)",
     ]
+    if artifact.calibration is not None:
+        lines.append(f"calibrated with {artifact.calibration}")
     return "\n".join([*lines, artifact.state_note]).rstrip()

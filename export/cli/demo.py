@@ -3,8 +3,13 @@
 import argparse
 
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import start_keras
-from keras_diffmask.export.cli.training_arguments import add_training_arguments
+from keras_diffmask.export.cli.files import check_dataset
+from keras_diffmask.export.cli.numbers import share
+from keras_diffmask.export.cli.training_arguments import (
+    add_training_arguments,
+    show,
+    start,
+)
 
 NAME = "demo"
 HELP = (
@@ -30,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "mnist, speech_commands or uci_har; without --data-dir, images are downloaded",
     )  # fmt: skip
     parser.add_argument(
-        "--budget", type=float, default=0.2,
+        "--budget", type=share, default=0.2,
         help="MACs of the pruned network as a fraction of the dense one's; "
         "default: %(default)s",
     )  # fmt: skip
@@ -43,15 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses what makes no sense whatever the data is."""
+    check_dataset(arguments.dataset)
+
+
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Runs the demo and prints its table."""
-    with console.phase("starting Keras") as advance:
-        start_keras()
-        from keras_diffmask.export.demo.run import run as run_demo
-        from keras_diffmask.export.demo.settings import Settings
-        from keras_diffmask.export.demo.table import render
+    start(console)
+    from keras_diffmask.export.demo.run import run as run_demo
+    from keras_diffmask.export.demo.settings import Settings
+    from keras_diffmask.export.demo.table import render
 
-        advance("")
     settings = Settings(
         task=arguments.task,
         dataset=arguments.dataset,
@@ -63,5 +71,4 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         quick=arguments.quick,
     )
     report = run_demo(settings, console)
-    written = "\n".join(f"  {path}" for path in report.files.values())
-    console.result(report.to_dict(), lambda: f"{render(report)}\n\nwritten:\n{written}")
+    show(console, report, render(report), report.files.values())

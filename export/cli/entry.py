@@ -16,7 +16,10 @@ from keras_diffmask.export.cli import (
     convert,
     demo,
     evidence,
+    import_tfmot,
     models,
+    vela,
+    verify,
 )
 from keras_diffmask.export.cli.console import Console
 
@@ -27,18 +30,22 @@ COMMANDS = (
     models.STRIP,
     models.PACK,
     convert,
+    verify,
+    vela,
     benchmark,
     compare,
     evidence,
+    import_tfmot,
 )
 DESCRIPTION = """\
 Pruning with differentiable masks for Keras 3, down to int8 on the device.
 
 A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan`,
-made smaller with `strip`, written for the device with `convert`, and timed with
-`benchmark`. `demo` does all of it on real data, `compare` trains every estimator
-side by side, `evidence` measures what this library claims. `pack` writes rows of
-k of n weights for kernels of your own.
+made smaller with `strip`, written for the device with `convert`, compared with its
+Keras model by `verify`, and timed with `benchmark`. `demo` does all of it on real
+data, `compare` trains every estimator side by side, `evidence` measures what this
+library claims. `pack` writes rows of k of n weights for kernels of your own,
+`import-tfmot` reads what tensorflow-model-optimization has pruned.
 """
 
 
@@ -56,7 +63,12 @@ def parser() -> argparse.ArgumentParser:
             command.NAME,
             help=command.HELP,
             description=command.HELP,
-            epilog=f"example:\n  {command.EXAMPLE}",
+            epilog="\n\n".join(
+                filter(
+                    None,
+                    [f"example:\n  {command.EXAMPLE}", getattr(command, "NOTES", "")],
+                )
+            ),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
@@ -66,7 +78,9 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--traceback", action="store_true", help="on an error, show where it was"
         )
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(
+            run=command.run, check=getattr(command, "check", lambda arguments: None)
+        )
     return top
 
 
@@ -89,6 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as error:  # argparse has said why
         return error.code if isinstance(error.code, int) else 2
     console = Console(json=arguments.json)
+    try:
+        arguments.check(arguments)
+    except DiffmaskError as error:  # before Keras is started, which takes seconds
+        console.error(str(error))
+        return 2
     try:
         with _one_voice(console, arguments.traceback):
             arguments.run(arguments, console)

@@ -5,8 +5,11 @@ import types
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import start_keras
-from keras_diffmask.export.cli.training_arguments import add_training_arguments
+from keras_diffmask.export.cli.training_arguments import (
+    add_training_arguments,
+    show,
+    start,
+)
 
 NAME = "evidence"
 HELP = (
@@ -15,7 +18,10 @@ HELP = (
 )
 EXAMPLE = (
     "keras-diffmask evidence har --data-dir data/uci_har\n"
+    "  keras-diffmask evidence lstm-int8 --data-dir data/uci_har\n"
     "  keras-diffmask evidence budgets --data-dir data/cifar10\n"
+    "  keras-diffmask evidence joint --data-dir data/cifar10\n"
+    "  keras-diffmask evidence tiny\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
     "  keras-diffmask evidence speech-lstm --data-dir data --seeds 1 --quick"
 )
@@ -23,8 +29,14 @@ EXAMPLE = (
 NAMES = {
     "har": "two LSTM layers on smartphone motion, dense and pruned, int8",
     "speech-lstm": "the same on spoken words",
+    "lstm-int8": "five networks with LSTMs on the same motion, int8, in LiteRT and in "
+    "TFLM's interpreter, which needs tflite-micro",
     "budgets": "ResNet-8 on images at 50, 30 and 15 % of its MACs, beside a uniformly "
     "narrowed network and L1-norm filter pruning",
+    "joint": "ResNet-8 on images, pruned to 30 % of its MACs and quantized to 8 and 4 "
+    "bits, one after the other and together; needs ai-edge-quantizer",
+    "tiny": "MLPerf Tiny's shapes and an LSTM in int8, dense and stripped: bytes, "
+    "arena, MACs, Vela's cycles, agreement with TFLM; nothing is trained",
     "ptb": "an LSTM language model on Penn Treebank, input and hidden neurons",
 }
 SIZES = ("small", "medium", "large")
@@ -50,17 +62,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Runs one piece of evidence and prints its tables."""
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses a size where there is only one."""
     if arguments.size and arguments.name != "ptb":
         raise InvalidArgumentError(
             "--size for ptb only", f"--size for {arguments.name}", "Leave it out."
         )
-    with console.phase("starting Keras") as advance:
-        start_keras()
-        from keras_diffmask.export.evidence.settings import Settings
+    trained = {
+        f"--{name.replace('_', '-')}": getattr(arguments, name)
+        for name in ("data_dir", "seeds", "epochs")
+    }
+    given = [name for name, value in trained.items() if value is not None]
+    if given and arguments.name == "tiny":
+        raise InvalidArgumentError(
+            "no data and no training for tiny", given[0], "Leave it out."
+        )
 
-        advance("")
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Runs one piece of evidence and prints its tables."""
+    start(console)
+    from keras_diffmask.export.evidence.settings import Settings
+
     settings = Settings(
         data_dir=arguments.data_dir,
         seeds=arguments.seeds,
@@ -73,8 +96,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         settings, console
     )
     names = (f"{report.name}.json", *report.files)
-    written = "\n".join(f"  {arguments.out}/{name}" for name in names)
-    console.result(report.to_dict(), lambda: f"{report}\n\nwritten:\n{written}")
+    show(console, report, str(report), (f"{arguments.out}/{name}" for name in names))
 
 
 def _module(name: str) -> types.ModuleType:
@@ -82,10 +104,22 @@ def _module(name: str) -> types.ModuleType:
         from keras_diffmask.export.evidence import budget_run
 
         return budget_run
+    if name == "joint":
+        from keras_diffmask.export.evidence import joint_run
+
+        return joint_run
+    if name == "tiny":
+        from keras_diffmask.export.evidence import tiny_run
+
+        return tiny_run
     if name == "ptb":
         from keras_diffmask.export.evidence import language_run
 
         return language_run
+    if name == "lstm-int8":
+        from keras_diffmask.export.evidence import lstm_run
+
+        return lstm_run
     from keras_diffmask.export.evidence import classifier_run
 
     return classifier_run

@@ -59,6 +59,17 @@ def read_model(path: str, unsafe: bool, console: Console) -> Any:
     return model
 
 
+def check_dataset(name: str | None) -> None:
+    """Refuses a name that no data set has.
+
+    Raises:
+        InvalidArgumentError: with those that there are.
+    """
+    from keras_diffmask.export.demo.datasets import check_name
+
+    check_name(name)
+
+
 def check_output(output: str, suffix: str, *inputs: str | None) -> Path:
     """Refuses an output that cannot work before anything takes time.
 
@@ -99,3 +110,21 @@ def check_output(output: str, suffix: str, *inputs: str | None) -> Path:
             "Choose another one, or change its permissions.",
         )
     return path
+
+
+def read_lines(path: str) -> list[str]:
+    """The lines of a text file, without those that are empty at its end.
+
+    Raises:
+        ArtifactError: it can't be read, or is no text.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().rstrip().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise ArtifactError(
+            "a text file with one line per class",
+            f"{path!r} ({reason})",
+            "Write the names of the classes, one per line, in the model's order.",
+        ) from error

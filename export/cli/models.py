@@ -1,4 +1,4 @@
-"""`summary`, `plan`, `strip` and `pack`: four commands on one `.keras` file."""
+"""`summary`, `plan`, `strip` and `pack`: commands on one `.keras` file."""
 
 import argparse
 import types

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_diffmask import plots
-from keras_diffmask.export.atomic import write_atomically
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.compare.methods import Method
 from keras_diffmask.export.compare.report import Report, Row, row_of
@@ -48,15 +48,15 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
     wanted += [(m, share) for share in settings.budgets for m in settings.methods()]
     trials: dict[tuple[Method | None, float], list[Figures]] = {w: [] for w in wanted}
     for seed in range(settings.seeds):
-        with reporter.phase(f"seed {seed + 1} of {settings.seeds}: data") as advance:
-            data = datasets.load(
-                settings.dataset,
-                settings.data_dir,
-                "image",
-                seed=seed,
-                limit=settings.limit,
-            )
-            advance(f"{data.name}, {len(data.x_train):,} examples to train on")
+        data = datasets.load_in_phase(
+            reporter,
+            f"seed {seed + 1} of {settings.seeds}: data",
+            settings.dataset,
+            settings.data_dir,
+            "image",
+            seed=seed,
+            limit=settings.limit,
+        )
         for method, share in wanted:
             figures = _once(runs, settings, data, method, share, seed, reporter)
             trials[method, share].append(figures)

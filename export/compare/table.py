@@ -1,7 +1,7 @@
 """The comparison's table, as lines of text."""
 
+from keras_diffmask.export.columns import columns
 from keras_diffmask.export.compare.report import Report, Row
-from keras_diffmask.export.demo.columns import columns
 from keras_diffmask.export.demo.report import Spread
 
 HEADER = (

@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import numpy as np
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.demo import downloads, folders, splits
+from keras_diffmask.export.demo.reporter import Reporter
 
 TASKS = ("image", "sequence")
 NAMES = ("digits", *folders.FOLDERS, "mnist")
@@ -106,11 +108,35 @@ def load(
     )  # fmt: skip
 
 
+def load_in_phase(reporter: Reporter, label: str, *given: Any, **more: Any) -> Dataset:
+    """`load`, shown as a phase of its own.
+
+    Args:
+        reporter: shows the progress.
+        label: name of the phase.
+        *given: as for `load`.
+        **more: as for `load`.
+    """
+    with reporter.phase(label) as advance:
+        data = load(*given, **more)
+        advance(f"{data.name}, {len(data.x_train):,} examples to train on")
+    return data
+
+
 def _check(name: str | None, task: str) -> None:
     if task not in TASKS:
         raise InvalidArgumentError(
             "task='image' or task='sequence'", f"task={task!r}", "Pass one of the two."
         )
+    check_name(name)
+
+
+def check_name(name: str | None) -> None:
+    """Refuses a name that no data set has; None is any.
+
+    Raises:
+        InvalidArgumentError: with those that there are.
+    """
     if name is not None and name not in NAMES:
         raise InvalidArgumentError(
             f"name as one of {', '.join(NAMES)}",

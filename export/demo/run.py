@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_diffmask import plots
-from keras_diffmask.export.atomic import write_atomically
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.benchmarking import BenchmarkResult, benchmark
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.recipes import recipe_for
@@ -50,10 +50,13 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
     settings = (settings or Settings()).resolved()
     reporter = reporter or Silent()
     folder = settings.folder()
+    where = settings.dataset, settings.data_dir, settings.task
     trials: list[Trial] = []
     for seed in range(settings.seeds):
         label = f"seed {seed + 1} of {settings.seeds}"
-        data = _load(settings, seed, label, reporter)
+        data = datasets.load_in_phase(
+            reporter, f"{label}: data", *where, seed=seed, limit=settings.limit
+        )
         recipe = recipe_for(settings.task, data.name, settings.epochs)
         masked_file = folder / "masked.keras" if seed == 0 else None
         trial = run_trial(
@@ -82,21 +85,6 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
     text = report.to_json() + "\n"
     write_atomically(folder / "report.json", lambda file: file.write_text(text))
     return report
-
-
-def _load(
-    settings: Settings, seed: int, label: str, reporter: Reporter
-) -> datasets.Dataset:
-    with reporter.phase(f"{label}: reading the data") as advance:
-        data = datasets.load(
-            settings.dataset,
-            settings.data_dir,
-            settings.task,
-            seed=seed,
-            limit=settings.limit,
-        )
-        advance(f"{data.name}, {len(data.x_train):,} examples to train on")
-    return data
 
 
 def _timed(trials: list[Trial], reporter: Reporter) -> BenchmarkResult:

@@ -61,7 +61,8 @@ def for_task(raw: Raw, task: str) -> Raw:
         raise InvalidArgumentError(
             "a data set of images or of spectra for task='image'",
             f"{raw.name}, whose examples are signals of shape {raw.x_train.shape[1:]}",
-            "Use task='sequence'.",
+            "Take images or spectra, such as fashion_mnist or speech_commands; signals "
+            "are what `keras-diffmask demo --task sequence` trains on.",
         )
     if raw.x_train.ndim == 4:
         return raw

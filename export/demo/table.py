@@ -1,6 +1,6 @@
 """The demo's table, as lines of text."""
 
-from keras_diffmask.export.demo.columns import columns
+from keras_diffmask.export.columns import columns
 from keras_diffmask.export.demo.report import Report, Row
 
 HEADER = (

@@ -14,6 +14,7 @@ from keras_diffmask.export.emit.recurrent import (
     recurrences,
 )
 from keras_diffmask.export.emit.streaming import check_streaming
+from keras_diffmask.layers import FakeQuantize
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,32 @@ def check_model(
             )
     if streaming:
         check_streaming(model, found)
+    _check_masks(model)
     inputs = resolve_inputs(model, steps, streaming)
     _check_weights(model)
     return inputs, found
+
+
+def _check_masks(model: Any) -> None:
+    for call in keras_internals.calls(keras_internals.as_functional(model)):
+        layer = call.operation
+        if hasattr(layer, "layers"):
+            _check_masks(layer)
+        elif isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
+            # Of a ReversibleEmbedding Keras writes no mask into the graph.
+            maker = keras_internals.maker_of(call.inputs[0])
+            if call.masks or getattr(maker, "mask_zero", False):
+                raise no_mask(layer.name)
+
+
+def no_mask(layer: str) -> UnsupportedModelError:
+    """The error of a recurrent layer that is given a mask."""
+    return UnsupportedModelError(
+        "recurrent layers that read every step",
+        f"layer '{layer}' with a mask, for which TFLite's LSTM has no input",
+        "Remove the Masking layer or the Embedding's mask_zero before it, and give "
+        "sequences of full length.",
+    )
 
 
 def resolve_inputs(
@@ -141,6 +165,8 @@ def _check_layer(layer: Any) -> None:
         if type(cell).__module__.startswith("keras_diffmask"):
             _refuse_masked(cell)
     module = type(layer).__module__
+    if isinstance(layer, FakeQuantize):
+        return
     if module.split(".")[0] == "keras_diffmask":
         _refuse_masked(layer)
     if module.split(".")[0] != "keras":

@@ -56,7 +56,7 @@ def prepare_calibration(inputs: Sequence[Any], calibration: Any) -> list[np.ndar
         warnings.warn(
             f"Only {min(lengths)} calibration examples: int8 ranges may be too "
             f"narrow; pass {_FEW} or more (256 is plenty).",
-            stacklevel=3,  # the line that calls to_tflite
+            stacklevel=4,  # the line that calls to_tflite
         )
     return arrays
 
@@ -136,6 +136,12 @@ def _check(tensor: Any, value: Any) -> np.ndarray:
     sizes = tuple(tensor.shape)[1:]
     named = ["steps" if size is None else str(size) for size in sizes]
     wanted = "(" + ", ".join(["n", *named]) + ")"
+    if array.ndim == 1 and sizes and array.dtype.kind in "iu":
+        raise InvalidArgumentError(
+            f"calibration of shape {wanted} for input '{tensor.name}'",
+            f"shape {array.shape} of {array.dtype}, which look like class labels",
+            "Pass the inputs, calibration=x[:256], not the labels y.",
+        )
     if array.ndim != len(sizes) + 1 or any(
         size not in (None, got)
         for size, got in zip(sizes, array.shape[1:], strict=True)

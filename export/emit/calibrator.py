@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras_diffmask.export.emit.cell_state import remove_cell_clip
+
 
 def reset_state_between_sequences(calls: int = 1) -> None:
     """Makes the calibrator forget LSTM state before every sequence.
@@ -30,3 +32,21 @@ def reset_state_between_sequences(calls: int = 1) -> None:
             self._calibrator.FeedTensor(arrays)
 
     Calibrator._feed_tensors = feed
+
+
+def measure_without_cell_clip() -> None:
+    """Makes the calibrator run LSTMs without the converter's limit on their state.
+
+    Or else no cell state is seen beyond it, and the int8 file has no range there.
+    """
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    plain = Calibrator.__init__
+    if hasattr(plain, "without_clip"):
+        return
+
+    def start(self: Any, model_content: bytes, *arguments: Any) -> None:
+        plain(self, remove_cell_clip(model_content), *arguments)
+
+    start.without_clip = True  # type: ignore[attr-defined]
+    Calibrator.__init__ = start

@@ -9,14 +9,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_diffmask.errors import ConversionError
-from keras_diffmask.export.emit.recurrent import FusedCall
-from keras_diffmask.export.emit.repair import (
+from keras_diffmask.export import modes
+from keras_diffmask.export.emit.cell_state import (
     CELL_INPUT,
+    LARGEST_CELL_SCALE,
     LSTM,
     SMALLEST_CELL_SCALE,
-    STATE_INPUT,
-    STATE_INTERMEDIATE,
+    cell_clips,
+    lstm_sizes,
 )
+from keras_diffmask.export.emit.recurrent import FusedCall
+from keras_diffmask.export.emit.repair import BIASES, STATE_INPUT, STATE_INTERMEDIATE
+from keras_diffmask.export.emit.types import check_types
 from keras_diffmask.export.flatbuffer import (
     OpView,
     SubgraphView,
@@ -26,6 +30,8 @@ from keras_diffmask.export.flatbuffer import (
 from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
 
+# The most axes that kernels of TFLM take, found by running them.
+TFLM_AXES = {"STRIDED_SLICE": 4, "TRANSPOSE": 5}
 # Kernels that copy integers: in and out must mean the same real values. Of all
 # that do not join, only input 0 is data (the rest are shapes, axes, indices).
 _COPYING = (
@@ -39,14 +45,6 @@ _COPYING = (
     "PACK",
 )
 _JOINING = ("CONCATENATION", "PACK")
-# Operator -> pairs of (weights, bias) inputs. A kernel adds the bias to products
-# of input and weights, so its scale must be the product of theirs.
-_BIASES = {
-    "CONV_2D": ((1, 2),),
-    "DEPTHWISE_CONV_2D": ((1, 2),),
-    "FULLY_CONNECTED": ((1, 2),),
-    LSTM: ((1, 12), (2, 13), (3, 14), (4, 15)),
-}
 
 
 def check_content(
@@ -54,25 +52,29 @@ def check_content(
     quantization: str,
     target: Target,
     fused: Sequence[FusedCall] = (),
+    io: str | None = None,
 ) -> None:
     """Raises when a .tflite file breaks a promise.
 
     Args:
         content: the bytes.
-        quantization: "float32" or "int8", what was promised.
+        quantization: the name of the mode that was promised.
         target: the device it is meant for.
         fused: the LSTM calls that must each be one operator, and no more.
+        io: the type of inputs and outputs; None: the mode's usual one.
 
     Raises:
         ConversionError: names the operator or tensor at fault.
     """
+    mode = modes.get(quantization)
     graphs = read_subgraphs(content)
     main = graphs[0]
     _check_fused(main, fused)
-    _check_ops(graphs, target)
+    _check_ops(graphs, target, mode)
     _check_shapes(main)
-    if quantization == "int8":
-        _check_integers(main)
+    _check_clips(content)
+    check_types(main, mode, io or mode.io[0])
+    if mode.integers:
         for op in main.ops:
             _check_scales(main, op)
             _check_biases(main, op)
@@ -81,7 +83,7 @@ def check_content(
 def _check_fused(graph: SubgraphView, fused: Sequence[FusedCall]) -> None:
     """One operator of the right size per LSTM layer and direction."""
     ops = [op for op in graph.ops if op.name == LSTM]
-    found = Counter(_lstm_sizes(graph, op) for op in ops)
+    found = Counter(lstm_sizes(graph, op) for op in ops)
     missing = []
     for call in fused:
         sizes = (call.steps, call.inputs, call.units)
@@ -106,12 +108,9 @@ def _check_fused(graph: SubgraphView, fused: Sequence[FusedCall]) -> None:
     )
 
 
-def _lstm_sizes(graph: SubgraphView, op: OpView) -> tuple[int, int, int]:
-    _, steps, inputs = graph.tensors[op.inputs[0]].shape
-    return steps, inputs, graph.tensors[op.outputs[0]].shape[-1]
-
-
-def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
+def _check_ops(
+    graphs: tuple[SubgraphView, ...], target: Target, mode: modes.Mode
+) -> None:
     for graph in graphs:
         for op in graph.ops:
             # Control flow and foreign operators: neither is converted to int8,
@@ -125,7 +124,9 @@ def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
                     f"the operator {op.name} that writes tensor '{tensor}'",
                     "Replace the layer it comes from.",
                 )
-    missing = target.missing_ops(tuple(op.name for g in graphs for op in g.ops))
+    names = tuple(op.name for g in graphs for op in g.ops)
+    _check_axes(graphs[0], target)
+    missing = target.missing_ops(names, mode.activations)
     if missing:
         tensor = next(
             g.tensors[op.outputs[0]].name
@@ -134,10 +135,21 @@ def _check_ops(graphs: tuple[SubgraphView, ...], target: Target) -> None:
             if op.name in missing
         )
         raise ConversionError(
-            f"operators that target '{target.name}' has",
+            f"operators that target '{target.name}' has for {mode.activations}",
             f"{', '.join(missing)}, which it lacks (at '{shorten(tensor, 60)}')",
             "Replace the layer it comes from, or choose another target.",
         )
+
+
+def _check_axes(graph: SubgraphView, target: Target) -> None:
+    for op in graph.ops if target.runtime == "tflm" else ():
+        axes, most = len(graph.tensors[op.inputs[0]].shape), TFLM_AXES.get(op.name)
+        if most is not None and axes > most:
+            raise ConversionError(
+                f"at most {most} axes at {op.name}, as TFLM's kernel has them",
+                f"{axes} axes at '{shorten(graph.tensors[op.outputs[0]].name, 60)}'",
+                "Replace the layer it comes from.",
+            )
 
 
 def _check_shapes(graph: SubgraphView) -> None:
@@ -158,23 +170,13 @@ def _check_shapes(graph: SubgraphView) -> None:
             )
 
 
-def _check_integers(graph: SubgraphView) -> None:
-    for op in graph.ops:
-        # A fused LSTM's unused intermediates are empty float tensors: not read.
-        for index in (*op.inputs, *op.outputs):
-            if index >= 0 and graph.tensors[index].dtype == "FLOAT32":
-                raise ConversionError(
-                    "integer tensors only in an int8 file",
-                    f"float tensor '{graph.tensors[index].name}' at operator {op.name}",
-                    "Replace the layer it comes from: it has no integer form.",
-                )
-    for index in (*graph.inputs, *graph.outputs):
-        if graph.tensors[index].dtype == "FLOAT32":
-            raise ConversionError(
-                "int8 inputs and outputs",
-                f"float tensor '{graph.label(index)}'",
-                "Report the model: the converter left it float.",
-            )
+def _check_clips(content: bytes) -> None:
+    if clips := [float(clip[0]) for clip in cell_clips(content) if clip[0]]:
+        raise ConversionError(
+            f"the cell state of {LSTM} without a limit, as in Keras",
+            f"one of {clips[0]:g}",
+            "Report the model: the converter wrote a file that computes wrong.",
+        )
 
 
 def _check_scales(graph: SubgraphView, op: OpView) -> None:
@@ -211,9 +213,10 @@ def _check_types(graph: SubgraphView, op: OpView) -> None:
 
 
 def _check_cell(cell: TensorView) -> None:
-    if not cell.scale.size or cell.scale[0] < SMALLEST_CELL_SCALE:
+    limits = SMALLEST_CELL_SCALE, LARGEST_CELL_SCALE
+    if not cell.scale.size or not limits[0] <= cell.scale[0] <= limits[1]:
         raise ConversionError(
-            f"a cell state scale of at least {SMALLEST_CELL_SCALE:g}, below which "
+            f"a cell state scale of {limits[0]:g} to {limits[1]:g}, beyond which "
             f"the kernel of {LSTM} has no tanh",
             f"{cell.scale.tolist()} at tensor '{cell.name}'",
             "Report the model: the converter wrote a file that computes wrong.",
@@ -221,10 +224,13 @@ def _check_cell(cell: TensorView) -> None:
 
 
 def _check_biases(graph: SubgraphView, op: OpView) -> None:
-    for weights, bias in _BIASES.get(op.name, ()):
+    for weights, bias in BIASES.get(op.name, ()):
         if bias >= len(op.inputs) or op.inputs[bias] < 0:
             continue
         data, kernel, added = (graph.tensors[op.inputs[i]] for i in (0, weights, bias))
+        if added.constant and not added.data.any():
+            # With int16 activations all biases of zero are one tensor of any scale.
+            continue
         if not np.allclose(added.scale, data.scale * kernel.scale, rtol=1e-3, atol=0):
             raise ConversionError(
                 f"the bias of {op.name} to have the scale of its input times that "

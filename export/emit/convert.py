@@ -1,9 +1,10 @@
 """`to_tflite`: the parent's side of a conversion. Never imports TensorFlow."""
 
-import importlib.util
 import json
 import tempfile
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,26 @@ import keras
 import numpy as np
 
 from keras_diffmask import targets
-from keras_diffmask.errors import InvalidArgumentError, MissingDependencyError
+from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export import modes
 from keras_diffmask.export.artifact import Agreement, Artifact
+from keras_diffmask.export.dependencies import require_installed
 from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import check_model
 from keras_diffmask.export.emit.calibration import prepare_calibration
+from keras_diffmask.export.emit.finish import finish
+from keras_diffmask.export.emit.learned import (
+    examples_of,
+    has_quantizers,
+    learned_from,
+)
+from keras_diffmask.export.emit.memory import check_memory
+from keras_diffmask.export.emit.plausible import warnings_about
+from keras_diffmask.export.emit.supported import check_support
+from keras_diffmask.export.metadata import Fingerprint, check_labels
 
-# What law 6 allows an int8 file: error as a share of the output, both rms.
-_INT8_BUDGET = 0.05
+#: Module -> package.
+_NEEDED = {"tensorflow": "tensorflow", "ai_edge_litert": "ai-edge-litert"}
 
 
 def to_tflite(
@@ -31,6 +44,9 @@ def to_tflite(
     verbose: bool = False,
     steps: int | None = None,
     streaming: bool = False,
+    io: str | None = None,
+    labels: Sequence[str] | None = None,
+    description: str | None = None,
 ) -> Artifact:
     """Converts a stock Keras model to a .tflite model, batch 1.
 
@@ -53,13 +69,22 @@ def to_tflite(
     sequence so far.
 
     Args:
-        model: a Functional or Sequential model of stock Keras layers.
-        quantization: None or "float32"; or "int8" for integers throughout,
-            inputs and outputs included.
+        model: a Functional or Sequential model of stock Keras layers; or one with
+            quantizers, from `quantize_model` or `strip(keep_quantizers=True)`,
+            which is written with the integers that it learned.
+        quantization: None or "float32"; "int8" for integers throughout, inputs
+            and outputs included; "int16x8", int8 weights with int16 activations;
+            "int4", 4-bit weights of convolutions and Dense layers with int8
+            activations (`pip install keras-diffmask[int4]`); "float16" or "dynamic"
+            (int8), the weights alone. `export.modes.table()` says which target
+            runs which; recurrent layers that are fused stay with "int8" and those
+            of weights alone.
         calibration: examples of the inputs, preprocessed as for training; needed
-            for "int8" (256 are plenty). One array; a list or a dict by name for
+            for integers (256 are plenty), but not where a model with quantizers
+            has learned every range. One array; a list or a dict by name for
             several inputs; or an iterable of batches.
-        target: "host", "cortex-m", or a `keras_diffmask.targets.Target`.
+        target: "host", "android-cpu", "cortex-m", "ethos-u55", "ethos-u85", or a
+            `keras_diffmask.targets.Target`.
         name: what tables and file names call it; by default the model's name.
         timeout: seconds after which the converter is stopped; None: never.
         verbose: show the converter's own messages.
@@ -68,19 +93,32 @@ def to_tflite(
         streaming: write a model of one step per call, inputs of shape (1, 1, ...),
             which carries its state from call to call. Its recurrent layers must
             be LSTMs that read forward; calibration stays whole sequences.
+        io: type of inputs and outputs of an integer file: "int8" (the usual one),
+            "uint8" or "float32"; of "int16x8" "int16" or "float32". Integer inputs
+            of the model, such as tokens, stay what they are.
+        labels: names of the classes, for phones: one per unit of an output. They
+            are put into the file as `labels.txt` (`unzip` reads it), and named in
+            its TFLite metadata. How inputs are to be normalized is not in there:
+            the model alone does not tell.
+        description: what the model does, for that metadata.
 
     Returns:
         An `Artifact`. Its `notes` hold what was warned about.
 
     Warns:
-        UserWarning: a layer is unrolled, with the cost; calibration is scarce;
-            or int8 outputs are more than 5 % off.
+        UserWarning: a layer is unrolled, with the cost; calibration is scarce, or
+            far from what the model was trained on, as its layers tell; or the
+            outputs are further off than the mode's usual error.
 
     Raises:
-        InvalidArgumentError: an argument or the calibration data is not usable.
-        UnsupportedModelError: the model is of a kind that cannot be converted.
-        ConversionError: the converter failed, died, or broke a promise.
-        MissingDependencyError: TensorFlow or ai-edge-litert is not installed.
+        InvalidArgumentError: an argument or the calibration data is not usable, or
+            the target can't run this quantization.
+        UnsupportedModelError: the model is of a kind that cannot be converted, or a
+            layer, which is named, leads to what the target or the quantization
+            lacks.
+        ConversionError: the converter failed, died, or broke a promise; or the
+            file or its arena is too large for the target.
+        MissingDependencyError: a package is not installed.
 
     Example:
 
@@ -93,30 +131,46 @@ def to_tflite(
     live.run(x[:1])  # (1, steps, classes): what it says after every step
     ```
     """
-    quantization = _check_quantization(quantization)
-    device = targets.get(target)
+    device, learned = targets.get(target), None
+    if has_quantizers(model):
+        learned = learned_from(model, quantization)
+        model, quantization = learned.model, "int8"
+        device = replace(device, per_channel_dense=learned.per_channel_dense)
+    mode = modes.get(quantization)
+    modes.check_target(mode, device)
+    io = modes.check_io(mode, io, device)
     inputs, recurrent = check_model(model, steps, streaming)
+    named = _check_labels(model, labels, description)
+    check_support(model, mode, device, recurrent)
+    if learned is not None and calibration is None:
+        samples = examples_of(model)
+    else:
+        samples = _check_calibration(inputs, calibration, mode)
+    _check_dependencies(mode)
     notes = tuple(recurrence.note for recurrence in recurrent if recurrence.note)
-    samples = None
-    if calibration is not None:
-        samples = prepare_calibration(inputs, calibration)
-    elif quantization == "int8":
-        raise InvalidArgumentError(
-            "calibration data for quantization='int8'",
-            "calibration=None",
-            "Pass some 256 inputs, preprocessed as for training.",
-        )
-    _check_dependencies()
-    for note in notes:
+    given = samples if samples is not None and calibration is not None else None
+    for note in (*notes, *(warnings_about(model, given) if given else ())):
         warnings.warn(note, stacklevel=2)
-    order = {"quantization": quantization, "steps": steps, "streaming": streaming}
-    content, report = _convert(model, order, samples, device, timeout, verbose)
+    order = {
+        "quantization": mode.name,
+        "steps": steps,
+        "streaming": streaming,
+        "io": io,
+        "target": device.to_json(),
+        "learned": learned is not None,
+        "four_bits": learned is not None and bool(learned.four_bits),
+        "calibrated": calibration is not None,
+    }
+    content, report = _convert(model, order, samples, timeout, verbose)
+    known = Fingerprint.of(given, streaming) if given else None
+    content = finish(content, name or model.name, known, named, description)
+    check_memory(content, device)
     agreement = Agreement(**report["agreement"])
-    if quantization == "int8" and agreement.relative_error > _INT8_BUDGET:
+    if agreement.relative_error > mode.error:
         warnings.warn(
-            f"The int8 outputs differ from the Keras model's by "
+            f"The {mode.name} outputs differ from the Keras model's by "
             f"{agreement.relative_error:.1%} (rms; the budget is "
-            f"{_INT8_BUDGET:.0%}): check the calibration data, or add more.",
+            f"{mode.error:.0%}): check the calibration data, or add more.",
             stacklevel=2,
         )
     return Artifact.from_content(
@@ -124,34 +178,41 @@ def to_tflite(
     )
 
 
-def _check_quantization(quantization: str | None) -> str:
-    if quantization not in (None, "float32", "int8"):
+def _check_labels(model: Any, labels: Any, description: Any) -> tuple[str, ...]:
+    if description is not None and not isinstance(description, str):
         raise InvalidArgumentError(
-            "quantization to be None, 'float32' or 'int8'",
-            f"quantization={quantization!r}",
-            "Pass one of these.",
+            "description as a string", f"a {type(description).__name__}", "Pass text."
         )
-    return quantization or "float32"
+    if labels is None:
+        return ()
+    return check_labels(labels, [tensor.shape[-1] for tensor in model.outputs])
 
 
-def _check_dependencies() -> None:
-    for module, package in (
-        ("tensorflow", "tensorflow"),
-        ("ai_edge_litert", "ai-edge-litert"),
-    ):
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependencyError(
-                f"{package} to be installed, which writes or checks .tflite files",
-                "an environment without it",
-                f"Install it with `pip install {package}`.",
-            )
+def _check_calibration(
+    inputs: Any, calibration: Any, mode: modes.Mode
+) -> list[np.ndarray] | None:
+    if calibration is not None:
+        return prepare_calibration(inputs, calibration)
+    if mode.calibration:
+        raise InvalidArgumentError(
+            f"calibration data for quantization='{mode.name}'",
+            "calibration=None",
+            "Pass some 256 inputs, preprocessed as for training.",
+        )
+    return None
+
+
+def _check_dependencies(mode: modes.Mode) -> None:
+    require_installed(_NEEDED, "which writes or checks .tflite files", "tflite")
+    if mode.name == "int4":
+        packed = {"ai_edge_quantizer": "ai-edge-quantizer"}
+        require_installed(packed, "which writes 4-bit weights", "int4")
 
 
 def _convert(
     model: Any,
     order: dict[str, Any],
     samples: list[np.ndarray] | None,
-    device: targets.Target,
     timeout: float | None,
     verbose: bool,
 ) -> tuple[bytes, dict[str, Any]]:
@@ -162,12 +223,6 @@ def _convert(
         if samples is not None:
             arrays = {f"input_{i}": array for i, array in enumerate(samples)}
             np.savez(job / jobs.SAMPLES, **arrays)  # type: ignore[arg-type]
-        ops = device.allowed_ops
-        order["target"] = {
-            "name": device.name,
-            "allowed_ops": None if ops is None else sorted(ops),
-            "per_channel_dense": device.per_channel_dense,
-        }
         (job / jobs.ORDER).write_text(json.dumps(order), encoding="utf-8")
         report = jobs.run_worker(job, timeout, verbose)
         return (job / jobs.RESULT).read_bytes(), report

@@ -1,20 +1,54 @@
 """Repairs scales the converter leaves inconsistent around fused LSTMs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_diffmask.errors import ConversionError
-from keras_diffmask.export.flatbuffer import SubgraphView, TensorView, read_subgraphs
+from keras_diffmask.export.emit.cell_state import (
+    CELL_INPUT,
+    LARGEST_CELL_SCALE,
+    LSTM,
+    SMALLEST_CELL_SCALE,
+    remove_cell_clip,
+    widen_cell_scales,
+)
+from keras_diffmask.export.emit.recurrent import FusedCall
+from keras_diffmask.export.flatbuffer import (
+    OpView,
+    SubgraphView,
+    TensorView,
+    constant_of,
+    read_subgraphs,
+)
 
-LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 # Where the kernels read the scale of the hidden state: LiteRT from this
 # intermediate tensor, TFLM from this input. Neither looks at the output tensor.
 STATE_INPUT = 18
 STATE_INTERMEDIATE = 4
-# The cell state, int16 with a power of two as scale.
-CELL_INPUT = 19
-# The kernels look tanh up for 15 + log2(scale) integer bits, which must not be
-# negative.
-SMALLEST_CELL_SCALE = 2.0**-15
+
+
+def repair(content: bytes, fused: Sequence[FusedCall] = ()) -> bytes:
+    """All repairs of fused LSTMs, one after the other.
+
+    Args:
+        content: a .tflite file as the converter wrote it.
+        fused: the LSTM calls in it.
+
+    Returns:
+        The repaired file, of the same length.
+    """
+    return repair_scales(widen_cell_scales(remove_cell_clip(content), fused))
+
+
+# Operator -> pairs of (weights, bias) inputs. A kernel adds the bias to products
+# of input and weights, so its scale must be the product of theirs.
+BIASES = {
+    "CONV_2D": ((1, 2),),
+    "DEPTHWISE_CONV_2D": ((1, 2),),
+    "FULLY_CONNECTED": ((1, 2),),
+    LSTM: ((1, 12), (2, 13), (3, 14), (4, 15)),
+}
 
 
 def repair_scales(content: bytes) -> bytes:
@@ -27,9 +61,14 @@ def repair_scales(content: bytes) -> bytes:
 
     A cell state that stays below 0.5 (a small or little trained LSTM) gets the
     scale 2**-16, for which the kernels have no tanh: their answers saturate, 3
-    times the size of the right ones. 2**-15 costs one bit nobody misses.
+    times the size of the right ones. 2**-15 costs one bit nobody misses. Nor have
+    they one for 2**-8, for a state of 64 and more: it stops at 64 then.
 
-    Scales are overwritten in place: nothing else in the file moves.
+    Where some ranges were learned and others calibrated, the converter gives a
+    convolution behind a reshape a bias for another input scale than it has: its
+    integers are taken to the right one.
+
+    Numbers are overwritten in place: nothing else in the file moves.
 
     Args:
         content: a .tflite file.
@@ -50,8 +89,31 @@ def repair_scales(content: bytes) -> bytes:
                 _copy(graph, op.outputs[0], op.inputs[STATE_INPUT])
                 _copy(graph, op.outputs[0], op.intermediates[STATE_INTERMEDIATE])
                 cell = graph.tensors[op.inputs[CELL_INPUT]]
-                np.maximum(cell.scale, SMALLEST_CELL_SCALE, out=cell.scale)
+                limits = SMALLEST_CELL_SCALE, LARGEST_CELL_SCALE
+                np.clip(cell.scale, *limits, out=cell.scale)
+        for op in graph.ops:
+            for weights, bias in BIASES.get(op.name, ()):
+                if op.name != LSTM and bias < len(op.inputs) and op.inputs[bias] >= 0:
+                    _rescale_bias(buffer, graph, op, weights, bias)
     return bytes(buffer)
+
+
+def _rescale_bias(
+    buffer: bytearray, graph: SubgraphView, op: OpView, weights: int, bias: int
+) -> None:
+    """Takes a bias to the scale that the kernel adds it at."""
+    data, kernel, added = (graph.tensors[op.inputs[i]] for i in (0, weights, bias))
+    if added.dtype != "INT32" or not added.scale.size or not data.scale.size:
+        return
+    wanted = (data.scale * kernel.scale).astype(added.scale.dtype)
+    if wanted.shape != added.scale.shape or np.allclose(
+        added.scale, wanted, rtol=1e-3, atol=0
+    ):
+        return
+    values = constant_of(buffer, graph, added.index)
+    exact = values * (added.scale.astype(np.float64) / wanted)
+    values[:] = np.rint(exact).clip(-(2**31), 2**31 - 1)
+    added.scale[:] = wanted
 
 
 def _copy(graph: SubgraphView, source: int, destination: int) -> None:

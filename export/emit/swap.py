@@ -10,8 +10,10 @@ import keras
 import tensorflow as tf
 
 from keras_diffmask.errors import UnsupportedModelError
+from keras_diffmask.export.emit.admission import no_mask
 from keras_diffmask.export.emit.fused_lstm import fused
 from keras_diffmask.export.emit.lean_unroll import unrolled
+from keras_diffmask.export.emit.learned import nudged_limits
 from keras_diffmask.export.emit.recurrent import (
     Recurrence,
     cells,
@@ -19,6 +21,7 @@ from keras_diffmask.export.emit.recurrent import (
     recurrences,
 )
 from keras_diffmask.keras_internals import as_functional, calls, operation_classes
+from keras_diffmask.layers import FakeQuantize
 
 _Flip: Any = operation_classes("Flip")[0]
 
@@ -45,6 +48,9 @@ def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
         elif type(layer) is keras.layers.Bidirectional:
             layer.__class__ = BothDirections
             layer.backward_layer.written_flip = True
+        elif type(layer) is FakeQuantize:
+            layer.written_limits = nudged_limits(layer)
+            layer.__class__ = LearnedRange
         elif type(layer) is keras.layers.Embedding and not layer.quantization_mode:
             layer.__class__ = OneGather
     return found
@@ -106,13 +112,7 @@ class _WrittenCall:
         training: bool = False,
     ) -> Any:
         if mask is not None:
-            raise UnsupportedModelError(
-                "recurrent layers that read every step",
-                f"layer '{self.name}' with a mask, for which TFLite's LSTM has no "
-                "input",
-                "Remove the Masking layer or the Embedding's mask_zero before it, "
-                "and give sequences of full length.",
-            )
+            raise no_mask(self.name)
         if sequences.shape[1] is None:
             raise UnsupportedModelError(
                 "a fixed sequence length",
@@ -162,6 +162,16 @@ class AllStepsAtOnce(keras.layers.TimeDistributed):
         _, steps, *sizes = inputs.shape
         outputs = self.layer(tf.reshape(inputs, [steps, *sizes]), training=False)
         return tf.reshape(outputs, [1, steps, *outputs.shape[1:]])
+
+
+class LearnedRange(FakeQuantize):
+    """`FakeQuantize` as the operator that the converter takes a range from."""
+
+    written_limits: tuple[float, float]
+
+    def call(self, inputs: Any, observe: bool = True, training: Any = None) -> Any:
+        low, high = (tf.constant(limit) for limit in self.written_limits)
+        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
 
 
 class OneGather(keras.layers.Embedding):

@@ -1,7 +1,7 @@
 """The calls into TensorFlow's converter. Imported in the child process only."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from keras_diffmask import keras_internals
+from keras_diffmask.export import modes
 from keras_diffmask.export.emit import calibrator
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
+from keras_diffmask.export.emit.asking import ask, examples_of
+from keras_diffmask.export.emit.cell_ranges import with_cell_ranges
 from keras_diffmask.export.emit.fused_lstm import recording
+from keras_diffmask.export.emit.int4 import quantize_to_int4
 from keras_diffmask.export.emit.recurrent import FusedCall, cells, iterate_layers
 from keras_diffmask.export.emit.swap import swap_layers
-from keras_diffmask.export.flatbuffer import mark_streaming, set_order
+from keras_diffmask.export.flatbuffer import set_order
+from keras_diffmask.export.metadata import mark_streaming
 from keras_diffmask.targets import Target
 
 # Enough to tell a right file from a wrong one; LiteRT runs them one by one.
@@ -84,59 +89,50 @@ def prepare_model(
 def convert(
     prepared: PreparedModel,
     quantization: str,
-    samples: list[np.ndarray],
+    samples: list[np.ndarray] | None,
     target: Target,
+    io: str | None = None,
 ) -> Conversion:
     """Runs the converter.
 
     Args:
         prepared: what `prepare_model` returned.
-        quantization: "float32" or "int8".
-        samples: one array per input, the calibration set of "int8".
+        quantization: the name of a mode.
+        samples: one array per input, the calibration set of integer modes; None
+            where every tensor has a learned range.
         target: decides how Dense kernels are quantized.
+        io: the type of inputs and outputs; None: the mode's usual one.
 
     Returns:
         The bytes of the .tflite file as the converter wrote them, but with
         inputs and outputs in the model's order, and the fused calls in it.
     """
+    mode = modes.get(quantization)
+    io = io or mode.io[0]
+    names = signature_names(prepared.model)
     converter, fused = _make_converter(prepared)
-    if quantization == "int8":
-        _ask_for_integers(converter, prepared, samples, target)
-        if fused:
-            calibrator.reset_state_between_sequences(
-                _calls_per_sequence(prepared, samples)
-            )
-    content = bytearray(converter.convert())
+    examples, steps = None, 1
+    if samples is not None:
+        steps = _calls_per_sequence(prepared, samples)
+        examples = examples_of(samples, names[0], steps, prepared.streaming)
+    ask(converter, mode, io, target, examples)
+    if mode.integers and fused and samples is not None:
+        calibrator.measure_without_cell_clip()
+        calibrator.reset_state_between_sequences(steps)
+        # In a stream the calibrator sees the state after every step by itself.
+        if not prepared.streaming:
+            fused = with_cell_ranges(fused, prepared.model, samples)
+    content = converter.convert()
+    if mode.name == "int4" and samples is not None:
+        dense = target.per_channel_dense
+        content = quantize_to_int4(content, names[0], samples, dense, io)
+    content = bytearray(content)
     # The converter sorts inputs and outputs its own way, and positions are what
     # C++ and TFLM callers go by.
-    set_order(content, *signature_names(prepared.model))
+    set_order(content, *names)
     if prepared.streaming:
         mark_streaming(content)
     return Conversion(bytes(content), fused)
-
-
-def _ask_for_integers(
-    converter: Any, prepared: PreparedModel, samples: list[np.ndarray], target: Target
-) -> None:
-    names, _ = signature_names(prepared.model)
-    steps = _calls_per_sequence(prepared, samples)
-
-    def examples() -> Iterator[Any]:
-        for k in range(len(samples[0])):
-            for t in range(steps):
-                rows = [sample[k : k + 1] for sample in samples]
-                if prepared.streaming:
-                    rows = [row[:, t : t + 1] for row in rows]
-                yield rows if len(rows) == 1 else dict(zip(names, rows, strict=True))
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = examples
-    # Without this a layer with no integer kernel would silently stay float.
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = (
-        not target.per_channel_dense
-    )
 
 
 def _calls_per_sequence(prepared: PreparedModel, samples: list[np.ndarray]) -> int:

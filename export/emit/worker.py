@@ -6,20 +6,21 @@ is written into the report, so that the parent can raise it again.
 
 import json
 import sys
-import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_diffmask.errors import ConversionError, DiffmaskError
+from keras_diffmask.errors import ConversionError, DiffmaskError, FloatLeftError
 from keras_diffmask.export.artifact import Artifact
+from keras_diffmask.export.child import answer
 from keras_diffmask.export.emit import job as jobs
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
 from keras_diffmask.export.emit.checks import check_content
-from keras_diffmask.export.emit.repair import repair_scales
+from keras_diffmask.export.emit.four_bits import pack_four_bits
+from keras_diffmask.export.emit.repair import repair
 from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
 
@@ -29,15 +30,7 @@ _RANDOM_EXAMPLES = 8
 
 def main(job: Path) -> int:
     """Does the job in the directory `job`; returns the exit status."""
-    try:
-        report = convert_job(job)
-    except DiffmaskError as error:
-        report = {"error": _describe(error)}
-    except Exception as error:  # whatever TensorFlow or Keras raises
-        report = {"error": _describe(_translate(error))}
-        traceback.print_exc()  # to the log, or to the user with verbose=True
-    (job / jobs.REPORT).write_text(json.dumps(report), encoding="utf-8")
-    return 1 if "error" in report else 0
+    return answer(job, convert_job, _translate)
 
 
 def convert_job(job: Path) -> dict[str, Any]:
@@ -54,27 +47,64 @@ def convert_job(job: Path) -> dict[str, Any]:
     """
     import keras
 
-    from keras_diffmask.export.emit.tensorflow_side import convert, prepare_model
+    from keras_diffmask.export.emit.tensorflow_side import prepare_model
 
     # Filtering wraps what a layer raises, our own errors too, in a RuntimeError.
     keras.config.disable_traceback_filtering()
     order = json.loads((job / jobs.ORDER).read_text(encoding="utf-8"))
-    device = order["target"]
-    if device["allowed_ops"] is not None:
-        device["allowed_ops"] = frozenset(device["allowed_ops"])
-    target = Target(**device)
+    target = Target.from_json(order["target"])
     # The parent holds this very model, code and all: nothing new is trusted.
     model = keras.saving.load_model(job / jobs.MODEL, compile=False, safe_mode=False)
     inputs = resolve_inputs(model, order["steps"], order["streaming"])
     samples = _load_samples(job / jobs.SAMPLES, inputs)
     prepared = prepare_model(model, samples, order["steps"], order["streaming"])
-    written = convert(prepared, order["quantization"], samples, target)
-    content = repair_scales(written.content)
-    check_content(content, order["quantization"], target, written.fused)
+    if order["learned"]:
+        content = _write_learned(prepared, order, samples, target)
+    else:
+        content = _write(prepared, order, samples, target)
     artifact = Artifact.from_content(content, model.name, target.name)
     agreement = measure_agreement(artifact, samples, prepared.reference)
     (job / jobs.RESULT).write_bytes(content)
     return {"agreement": asdict(agreement)}
+
+
+def _write(
+    prepared: Any,
+    order: dict[str, Any],
+    samples: list[np.ndarray] | None,
+    target: Target,
+) -> bytes:
+    """The converter's file, repaired and checked."""
+    from keras_diffmask.export.emit.tensorflow_side import convert
+
+    kind, io = order["quantization"], order["io"]
+    written = convert(prepared, kind, samples, target, io)
+    content = repair(written.content, written.fused)
+    check_content(content, kind, target, written.fused, io)
+    return content
+
+
+def _write_learned(
+    prepared: Any, order: dict[str, Any], samples: list[np.ndarray], target: Target
+) -> bytes:
+    """By the learned ranges alone; by calibration too where they leave gaps."""
+    try:
+        content = _write(prepared, order, None, target)
+    except Exception as error:
+        # Of our checks only the one that a range can satisfy.
+        if isinstance(error, DiffmaskError) and not isinstance(error, FloatLeftError):
+            raise
+        if not order["calibrated"]:
+            why = error if isinstance(error, DiffmaskError) else _translate(error)
+            raise ConversionError(
+                "a learned range for every tensor of an int8 file, or calibration "
+                "data for those without",
+                f"neither ({why.received})",
+                "Pass calibration=x[:256], preprocessed as for training.",
+            ) from error
+        content = _write(prepared, order, samples, target)
+    is_packed = order["four_bits"] and "int4" not in target.refused
+    return pack_four_bits(content, target) if is_packed else content
 
 
 def _load_samples(path: Path, inputs: list[InputSize]) -> list[np.ndarray]:
@@ -94,15 +124,6 @@ def _load_samples(path: Path, inputs: list[InputSize]) -> list[np.ndarray]:
     return samples
 
 
-def _describe(error: DiffmaskError) -> dict[str, str]:
-    return {
-        "type": type(error).__name__,
-        "expected": error.expected,
-        "received": error.received,
-        "next_step": error.next_step,
-    }
-
-
 def _translate(error: Exception) -> ConversionError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # The converter puts the reason behind "error:", below a page of locations.
@@ -112,7 +133,7 @@ def _translate(error: Exception) -> ConversionError:
     return ConversionError(
         "a model TensorFlow's converter accepts",
         shorten(f"{type(error).__name__}: {reason}"),
-        "Call again with verbose=True to see the converter's own messages.",
+        jobs.LOOK,
     )
 
 

@@ -53,25 +53,20 @@ def budgets(settings: Settings, reporter: Reporter) -> Report:
     wanted += [(m, s) for s in (QUICK_SHARES if quick else SHARES) for m in METHODS]
     trials: budget_table.Trials = {one: [] for one in wanted}
     for seed in range(seeds):
-        data = _load(settings, seed, reporter)
-        for method, share in wanted:
-            label = f"seed {seed + 1} of {seeds}: {method or 'dense'} at {share:.0%}"
-            figures = _once(runs, method, share, data, recipe, seed, label, reporter)
-            trials[method, share].append(figures)
-    return _report(settings, data, recipe, trials, folder)
-
-
-def _load(settings: Settings, seed: int, reporter: Reporter) -> datasets.Dataset:
-    with reporter.phase("reading images") as advance:
-        data = datasets.load(
+        data = datasets.load_in_phase(
+            reporter,
+            "reading images",
             None,
             settings.data_dir,
             "image",
             seed=seed,
             limit=QUICK_EXAMPLES if settings.quick else None,
         )
-        advance(f"{data.name}, {len(data.x_train):,} examples to train on")
-    return data
+        for method, share in wanted:
+            label = f"seed {seed + 1} of {seeds}: {method or 'dense'} at {share:.0%}"
+            figures = _once(runs, method, share, data, recipe, seed, label, reporter)
+            trials[method, share].append(figures)
+    return _report(settings, data, recipe, trials, folder)
 
 
 def _once(

@@ -9,7 +9,7 @@ from keras_diffmask.export.benchmarking.networks import resnet8
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.demo.training import compile_classifier, score
+from keras_diffmask.export.demo.training import score
 from keras_diffmask.export.evidence import budget_methods, fitting
 from keras_diffmask.export.evidence.budget_methods import Trained
 from keras_diffmask.export.evidence.report import Clock
@@ -46,13 +46,9 @@ def run_trial(
     clock = Clock()
     keras.utils.set_random_seed(seed)
     model, callbacks = _made(method, share, data, recipe.epochs)
-    examples = len(data.x_train)
-    compile_classifier(model, recipe, examples)
-    order = fitting.shuffled(examples, recipe.batch_size, seed)
-    batches = fitting.Batches(order, data.x_train, data.y_train)
     with reporter.phase(label, recipe.epochs) as advance:
-        seconds = fitting.fit(
-            model, batches, recipe.epochs, unfinished, advance, callbacks
+        seconds = fitting.train_classifier(
+            model, data, recipe, seed, unfinished, advance, callbacks
         )
     slim = strip(model)
     before = plan(resnet8(data.input_shape, len(data.classes))).macs[0]

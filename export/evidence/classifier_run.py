@@ -59,8 +59,12 @@ def run(task: Task, settings: Settings, reporter: Reporter) -> Report:
     recipe = dataclasses.replace(task.recipe, epochs=_epochs(task, settings))
     seeds = settings.seeds or (1 if settings.quick else SEEDS)
     trials: dict[str, list[Figures]] = {name: [] for name in NETWORKS}
+    where = task.dataset, settings.data_dir, "sequence"
+    limit = QUICK_EXAMPLES if settings.quick else None
     for seed in range(seeds):
-        data = _load(task, settings, seed, reporter)
+        data = datasets.load_in_phase(
+            reporter, f"reading {task.dataset}", *where, seed=seed, limit=limit
+        )
         for name in NETWORKS:
             budget = task.budget() if name == "pruned" else None
             about = {
@@ -92,21 +96,6 @@ def run(task: Task, settings: Settings, reporter: Reporter) -> Report:
 
 def _epochs(task: Task, settings: Settings) -> int:
     return settings.epochs or (QUICK_EPOCHS if settings.quick else task.recipe.epochs)
-
-
-def _load(
-    task: Task, settings: Settings, seed: int, reporter: Reporter
-) -> datasets.Dataset:
-    with reporter.phase(f"reading {task.dataset}") as advance:
-        data = datasets.load(
-            task.dataset,
-            settings.data_dir,
-            "sequence",
-            seed=seed,
-            limit=QUICK_EXAMPLES if settings.quick else None,
-        )
-        advance(f"{len(data.x_train):,} examples to train on")
-    return data
 
 
 def _report(

@@ -1,7 +1,6 @@
 """One training of a classifier, and everything measured on what it gave."""
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.demo.training import accuracy, compile_classifier, score
+from keras_diffmask.export.demo.training import accuracy, score
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.evidence import fitting
 from keras_diffmask.export.evidence.classifiers import Recipe, network
@@ -54,7 +53,9 @@ def run_trial(
     if budget is not None:
         model = mask_model(model, "hard_concrete", budget=budget)
     with reporter.phase(f"{label}: training", recipe.epochs) as advance:
-        seconds = _trained(model, data, recipe, seed, unfinished, advance)
+        seconds = fitting.train_classifier(
+            model, data, recipe, seed, unfinished, advance
+        )
     cut = plan(model)
     slim = model if budget is None else strip(model)
     with reporter.phase(f"{label}: converting and scoring", 2) as advance:
@@ -78,16 +79,6 @@ def run_trial(
         "epoch_seconds": float(np.median(seconds)),
         "seconds": round(sum(seconds) + clock.seconds(), 1),
     }
-
-
-def _trained(
-    model: keras.Model, data: Dataset, recipe: Recipe, seed: int, *rest: Any
-) -> list[float]:
-    examples = len(data.x_train)
-    compile_classifier(model, recipe, examples)
-    order = fitting.shuffled(examples, recipe.batch_size, seed)
-    batches = fitting.Batches(order, data.x_train, data.y_train)
-    return fitting.fit(model, batches, recipe.epochs, *rest)
 
 
 def _scores(

@@ -9,7 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.reporter import Advance
+from keras_diffmask.export.demo.training import compile_classifier
 
 #: What is told of an epoch, besides its loss.
 TOLD = ("accuracy", "valid perplexity")
@@ -95,6 +97,36 @@ def fit(
         callbacks=[backup, *callbacks, diary],
     )
     return diary.seconds
+
+
+def train_classifier(
+    model: keras.Model,
+    data: Dataset,
+    recipe: Any,
+    seed: int,
+    unfinished: Path,
+    advance: Advance,
+    callbacks: tuple[keras.callbacks.Callback, ...] = (),
+) -> list[float]:
+    """Compiles a classifier and trains it, going on from a folder, as in `fit`.
+
+    Args:
+        model: the network, whose outputs are logits.
+        data: the data set, of which only the training part is used.
+        recipe: its epochs, batch_size, learning_rate and weight_decay.
+        seed: of the order of the batches.
+        unfinished: the folder that holds the state after each epoch.
+        advance: called after each epoch.
+        callbacks: more callbacks.
+
+    Returns:
+        Seconds of each epoch.
+    """
+    examples = len(data.x_train)
+    compile_classifier(model, recipe, examples)
+    order = shuffled(examples, recipe.batch_size, seed)
+    batches = Batches(order, data.x_train, data.y_train)
+    return fit(model, batches, recipe.epochs, unfinished, advance, callbacks)
 
 
 class _Diary(keras.callbacks.Callback):

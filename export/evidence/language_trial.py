@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_diffmask.export.atomic import write_atomically
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import corpus as corpora
 from keras_diffmask.export.evidence import fitting, language_models

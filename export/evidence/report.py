@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.export.atomic import write_atomically
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import Machine
-from keras_diffmask.export.demo.columns import columns
+from keras_diffmask.export.columns import columns
 from keras_diffmask.export.evidence.settings import Settings
 
 FORMAT = "keras_diffmask.evidence/1"

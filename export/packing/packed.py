@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
-from keras_diffmask.export.atomic import write_atomically
 from keras_diffmask.export.packing.file import decode, encode
 from keras_diffmask.export.packing.tensor import PackedTensor
 from keras_diffmask.masking.bake import bake

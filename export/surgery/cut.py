@@ -70,7 +70,9 @@ class _Cutter:
         def smaller(*args: Any, **kwargs: Any) -> Any:
             return self._call(step, args, kwargs)
 
-        return step.rule.perform(step, what, smaller, args, kwargs)
+        outputs = step.rule.perform(step, what, smaller, args, kwargs)
+        self.rebuilder.name_after(step.layer, outputs)
+        return outputs
 
     def _call(self, step: Step, args: tuple, kwargs: dict) -> Any:
         try:

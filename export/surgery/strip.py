@@ -6,11 +6,12 @@ from keras_diffmask import rebuild
 from keras_diffmask.export.surgery.cut import cut, parameters_left
 from keras_diffmask.export.surgery.plan import Plan, rows_of
 from keras_diffmask.graph import Proof, prove, trace
-from keras_diffmask.masking.bake import bake
+from keras_diffmask.masking.bake import bake, keep_countdowns
+from keras_diffmask.masking.stock import Quantizers
 from keras_diffmask.masking.undecided import warn_if_undecided
 
 
-def strip(model: keras.Model) -> keras.Model:
+def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
     """Return a smaller model of stock Keras layers that computes the same function.
 
     For every input, the result equals `model(x, training=False)` to rounding.
@@ -21,9 +22,16 @@ def strip(model: keras.Model) -> keras.Model:
     keras_diffmask is not installed. A budget that no `fit` has decided yet is
     warned of: the strip takes the gates as they stand.
 
+    Quantizers go as well: the result computes in floats, as the model does
+    `with kd.quantizers.switched_off(model)`. With `keep_quantizers=True` they
+    stay, the result computes the integers that the model does, training goes on
+    with it, and `to_tflite` writes what was learned.
+
     Args:
         model: a Sequential or Functional model, masked or not. It is not
             changed.
+        keep_quantizers: whether layers with quantizers keep them, which needs
+            keras_diffmask to load the result.
 
     Returns:
         A new Functional model; its layers keep their names. It is not
@@ -44,7 +52,11 @@ def strip(model: keras.Model) -> keras.Model:
     >>> export.strip(masked).layers[1].units
     3
     """
-    return cut(_proved(model))
+    if not keep_quantizers:
+        return cut(_proved(model))
+    slim = cut(_proved(model, Quantizers.KEPT))
+    keep_countdowns(model, slim)
+    return slim
 
 
 def plan(model: keras.Model) -> Plan:
@@ -72,8 +84,8 @@ def plan(model: keras.Model) -> Plan:
     )
 
 
-def _proved(model: keras.Model) -> Proof:
-    stock = bake(model)
+def _proved(model: keras.Model, quantizers: Quantizers = Quantizers.DROPPED) -> Proof:
+    stock = bake(model, quantizers)
     # Its caller's caller, whoever asked for the strip or the plan.
     warn_if_undecided(model, stacklevel=3)
     rebuild.require_finite(stock)

@@ -1,7 +1,6 @@
 """A folder with one model per budget, and the list of them."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 
 FORMAT = "keras_diffmask.front/1"
@@ -85,18 +85,14 @@ def write(
     """Write the list, whole or not at all."""
     listed = [{**asdict(row), "path": row.path.name} for row in rows.values()]
     held = {"format": FORMAT, "about": about, "rows": listed}
-    partial = folder / f".{NAME}.partial"
-    partial.write_text(json.dumps(held, indent=1) + "\n")
-    os.replace(partial, folder / NAME)
+    text = json.dumps(held, indent=1) + "\n"
+    write_atomically(folder / NAME, lambda file: file.write_text(text))
 
 
 def save(model: keras.Model, folder: Path, budget: str) -> Path:
     """Save the model under the name of a budget, whole or not at all."""
     stem = re.sub(r"[^\w.]+", "_", budget)
-    partial = folder / f".{stem}.partial.keras"
-    model.save(partial)
-    os.replace(partial, folder / f"{stem}.keras")
-    return folder / f"{stem}.keras"
+    return write_atomically(folder / f"{stem}.keras", model.save)
 
 
 def _unusable(folder: Path, error: OSError) -> ArtifactError:

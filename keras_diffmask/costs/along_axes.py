@@ -1,8 +1,22 @@
 """Sizes of activations as arrays, to be multiplied by open units."""
 
+from typing import Any
+
 import numpy as np
+from keras import ops
 
 from keras_diffmask.lowering import Size
+
+
+def open_units(xp: Any, values: list[Any]) -> Any:
+    """The sums of the values of each gate, and 1 last: `(gates + 1, 1)`.
+
+    Args:
+        xp: NumPy, or `keras.ops` for tensors.
+        values: per gate its values in [0, 1], shape `(units,)`.
+    """
+    one = xp.sum(np.ones((), np.float32 if xp is ops else np.float64))
+    return xp.reshape(xp.stack([*(xp.sum(v) for v in values), one]), (-1, 1))
 
 
 def along_axes(counts: list[tuple[Size, float]], gates: int) -> list[np.ndarray]:

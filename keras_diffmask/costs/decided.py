@@ -37,7 +37,7 @@ class Decided:
         """
         if not all(np.all((v == 0) | (v == 1)) for v in values):
             return self.between(values)
-        sums = [*(float(np.sum(v)) for v in values), 1.0]
+        sums = counted(values)
         return self.decided(self.left(sums), sums)
 
     def dense(self, sizes: list[int]) -> float:
@@ -81,6 +81,11 @@ class Decided:
         around = not op.alive or any(all(sums[g] for g in s) for s in op.alive)
         # What has lost all of its channels is no longer there.
         return around and any(self.program.tensors[t].size.of(sums) for t in op.outputs)
+
+
+def counted(values: list[np.ndarray]) -> list[float]:
+    """How many units of each gate a decision keeps, and 1 last."""
+    return [*(float(np.sum(v)) for v in values), 1.0]
 
 
 def _does_work(op: Op, sums: list[float]) -> bool:

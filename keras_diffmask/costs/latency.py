@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_diffmask.costs.along_axes import open_units
 from keras_diffmask.costs.decided import Decided, works
 from keras_diffmask.costs.gating import Gating
 from keras_diffmask.costs.interpolation import Grid
@@ -98,8 +99,8 @@ class Latency(Decided):
         """The same count on a model that is stripped already.
 
         Args:
-            graph: of the stripped model, whose layers have kept their names. An
-                operator such as `x[:, 1:]` has not, and takes its kind's rate.
+            graph: of the stripped model, whose layers and operators have kept
+                their names, or those that `Op.cut_name` says.
         """
         gating = Gating.without_gates(graph)
         program = compiled(lower(graph, gating.size))
@@ -114,9 +115,7 @@ class Latency(Decided):
 
     def _evaluate(self, xp: Any, values: list[Any]) -> Any:
         total = self._sum_of(self._open)
-        one = xp.sum(np.ones((), np.float32 if xp is ops else np.float64))
-        sums = xp.stack([*(xp.sum(v) for v in values), one])
-        sums = xp.reshape(sums, (-1, 1))
+        sums = open_units(xp, values)
         parts = total(xp, sums)
         if xp is ops:
             smooth = total(xp, sums, at_multiples=True)
@@ -125,7 +124,7 @@ class Latency(Decided):
         if any(around):
             parts = parts * survival(xp, values, around)[:, 0]
         if self._varying:
-            shares = [one * works(xp, values, op) for op in self._open.ops]
+            shares = [sums[-1, 0] * works(xp, values, op) for op in self._open.ops]
             parts = parts * xp.stack(shares)
         return self.call + self.scale * xp.sum(parts)
 

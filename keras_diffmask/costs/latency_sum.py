@@ -50,7 +50,7 @@ def keys(program: Program) -> list[Key]:
     found: list[Key] = []
     seen: dict[tuple[str, str, int], int] = {}
     for op in program.ops:
-        short = (op.name, op.kind, len(op.inputs))
+        short = (op.cut_name or op.name, op.kind, len(op.inputs))
         seen[short] = seen.get(short, -1) + 1
         found.append((*short, seen[short]))
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_diffmask.atomic import write_atomically
 from keras_diffmask.costs.interpolation import Grid
 from keras_diffmask.errors import ArtifactError, BudgetError
 from keras_diffmask.lowering import Op, Program
@@ -119,21 +120,13 @@ class LatencyTable:
 
         Returns:
             The path written.
+
+        Raises:
+            ArtifactError: the path cannot be written.
         """
-        target = Path(path)
         document = {"format": _FORMAT, **dataclasses.asdict(self)}
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            draft.write_text(json.dumps(document, allow_nan=False) + "\n", "utf-8")
-            draft.replace(target)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise ArtifactError(
-                "a path that can be written",
-                f"path={str(target)!r} ({error.strerror or error})",
-                "Make the folder first, or choose another one.",
-            ) from error
-        return target
+        text = json.dumps(document, allow_nan=False) + "\n"
+        return write_atomically(path, lambda file: file.write_text(text, "utf-8"))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LatencyTable":

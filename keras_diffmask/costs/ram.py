@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_diffmask.costs.along_axes import along_axes
+from keras_diffmask.costs.along_axes import along_axes, open_units
 from keras_diffmask.costs.arena import Slot, op_bytes, slots, tail
-from keras_diffmask.costs.decided import Decided
+from keras_diffmask.costs.decided import Decided, counted
 from keras_diffmask.costs.device_bytes import ALIGNMENT
 from keras_diffmask.costs.planner import Buffer, peak
 from keras_diffmask.costs.survival import survival
@@ -51,12 +51,12 @@ class Ram(Decided):
 
     def head_bytes(self, values: list[np.ndarray]) -> int:
         """The activations of a decision, as the planner lays them out."""
-        sums = [*(float(np.sum(v)) for v in values), 1.0]
+        sums = counted(values)
         return peak(_buffers(slots(self.left(sums)), sums))
 
     def live_bytes(self, values: list[np.ndarray]) -> int:
         """The head of a decision without the gaps that the planner leaves."""
-        sums = [*(float(np.sum(v)) for v in values), 1.0]
+        sums = counted(values)
         return _largest_sum(_buffers(slots(self.left(sums)), sums))
 
     def between(self, values: list[np.ndarray]) -> float:
@@ -69,9 +69,7 @@ class Ram(Decided):
     def _evaluate(self, xp: Any, values: list[Any]) -> Any:
         tables = self._tables
         dtype: Any = np.float32 if xp is ops else np.float64
-        one = np.ones((), dtype)
-        sums = xp.stack([*(xp.sum(v) for v in values), xp.sum(one)])
-        sums = xp.reshape(sums, (-1, 1))
+        sums = open_units(xp, values)
         raw: Any = 1.0
         for axis in tables.bytes:
             raw = raw * xp.matmul(axis.astype(dtype), sums)

@@ -28,6 +28,7 @@ from keras_diffmask.layers.depthwise_conv2d import (
 )
 from keras_diffmask.layers.einsum_dense import MaskedEinsumDense as MaskedEinsumDense
 from keras_diffmask.layers.embedding import MaskedEmbedding as MaskedEmbedding
+from keras_diffmask.layers.fake_quantize import FakeQuantize as FakeQuantize
 from keras_diffmask.layers.group_normalization import (
     MaskedGroupNormalization as MaskedGroupNormalization,
 )

@@ -57,6 +57,7 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):
     """
 
     stock_class = keras.layers.BatchNormalization
+    quantized = {}
     unit_axes = {"gamma": -1, "beta": -1}
     granularities = (granularity.CHANNEL,)
 

@@ -4,10 +4,16 @@ from typing import Any, ClassVar
 
 import keras
 from keras import ops
+from keras.saving import serialize_keras_object
 
-from keras_diffmask import granularity
+from keras_diffmask import granularity, quantizers
 from keras_diffmask.keras_internals import mask_of
-from keras_diffmask.layers.recurrent_masks import mask_states, masked_cell_weights
+from keras_diffmask.layers.quantized import Pairs
+from keras_diffmask.layers.recurrent_masks import (
+    mask_states,
+    masked_cell_weights,
+    quantized_cell_weights,
+)
 from keras_diffmask.layers.substitution import call_with
 
 
@@ -22,6 +28,8 @@ class MaskedBidirectional(keras.layers.Bidirectional):
 
     Args:
         *args: positional arguments of `keras.layers.Bidirectional`.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the kernels, one scale per gate and direction.
         **kwargs: keyword arguments of it.
 
     Call arguments:
@@ -32,6 +40,7 @@ class MaskedBidirectional(keras.layers.Bidirectional):
         training: bool, for the dropout of the two layers.
         gate_mask: mask of shape `(forward units + backward units,)` from shared
             gates, or of shape `(units,)` for both directions; None for no mask.
+        input_gate_mask: mask of shape `(input_dim,)` for both directions, or None.
 
     Input shape:
         `(batch, steps, input_dim)`
@@ -60,6 +69,10 @@ class MaskedBidirectional(keras.layers.Bidirectional):
     masks_output: ClassVar[bool] = False
     granularities: ClassVar[tuple[str, ...]] = (granularity.CHANNEL,)
 
+    def __init__(self, *args: Any, quantizer: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.quantizer = quantizers.get(quantizer)
+
     def build(self, sequences_shape: Any, *args: Any, **kwargs: Any) -> None:
         super().build(sequences_shape)
 
@@ -71,12 +84,26 @@ class MaskedBidirectional(keras.layers.Bidirectional):
         """The forward and the backward layer."""
         return self.forward_layer, self.backward_layer
 
-    def masked_weights(self, mask: Any) -> list[tuple[Any, Any]]:
-        """Pairs of a weight and its value under a mask on the hidden neurons."""
+    def weights_under(
+        self, mask: Any, input_mask: Any = None, training: Any = False
+    ) -> Pairs:
+        """Pairs of a weight and its value under masks and quantizer, as they apply."""
+        pairs = self.masked_weights(mask, input_mask)
+        if self.quantizer is None:
+            return pairs
+        for layer in self.directions():
+            pairs = quantized_cell_weights(self.quantizer, layer.cell, pairs)
+        if training:
+            self.quantizer.count_down()
+        return pairs
+
+    def masked_weights(self, mask: Any, input_mask: Any = None) -> Pairs:
+        """Pairs of a weight and its value under masks on hidden and input neurons."""
+        halves = (None, None) if mask is None else self._halves(mask)
         return [
             pair
-            for layer, half in zip(self.directions(), self._halves(mask), strict=True)
-            for pair in masked_cell_weights(layer.cell, None, half)
+            for layer, half in zip(self.directions(), halves, strict=True)
+            for pair in masked_cell_weights(layer.cell, input_mask, half)
         ]
 
     def _halves(self, mask: Any) -> tuple[Any, Any]:
@@ -92,15 +119,17 @@ class MaskedBidirectional(keras.layers.Bidirectional):
         mask: Any = None,
         training: bool | None = None,
         gate_mask: Any = None,
+        input_gate_mask: Any = None,
     ) -> Any:
-        if gate_mask is None:
+        pairs = self.weights_under(gate_mask, input_gate_mask, training)
+        if not pairs:
             return super().call(sequences, initial_state, mask, training)
         if initial_state is None:
             # With tensors of its own as states Keras finds no mask either.
             mask = mask_of(sequences) if mask is None else mask
             if self.stateful:
                 initial_state = [ops.convert_to_tensor(state) for state in self.states]
-        if initial_state is not None:
+        if initial_state is not None and gate_mask is not None:
             count = len(initial_state) // 2
             halves = self._halves(gate_mask)
             initial_state = [
@@ -109,7 +138,7 @@ class MaskedBidirectional(keras.layers.Bidirectional):
             ]
         return call_with(
             self,
-            self.masked_weights(gate_mask),
+            pairs,
             super().call,
             sequences,
             initial_state=initial_state,
@@ -119,4 +148,9 @@ class MaskedBidirectional(keras.layers.Bidirectional):
 
     def gate_config(self) -> dict[str, Any]:
         """The part of the configuration that the Keras parent does not have."""
-        return {}
+        quantizer = self.quantizer
+        is_on = quantizer is not None
+        return {"quantizer": serialize_keras_object(quantizer) if is_on else None}
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.gate_config()}

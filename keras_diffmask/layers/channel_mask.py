@@ -67,6 +67,7 @@ class ChannelMask(MaskedLayer, _Same):
     """
 
     stock_class = keras.layers.Layer
+    quantized = {}
     unit_axes = {}
     granularities = (granularity.CHANNEL,)
     masks_output = True

@@ -28,12 +28,16 @@ class MaskedConv1DTranspose(MaskedLayer, keras.layers.Conv1DTranspose):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.Conv1DTranspose`.
 
     Call arguments:
         inputs: tensor.
         gate_mask: mask of shape `(filters,)` from a shared `Gate`, or None.
         training: bool; True samples the own gate.
+        input_gate_mask: mask of what is read, or None. What reads a closed input
+            counts as 0, and so not for the scale of a quantizer.
 
     Input shape:
         `(batch, steps, channels)`
@@ -60,4 +64,6 @@ class MaskedConv1DTranspose(MaskedLayer, keras.layers.Conv1DTranspose):
     # Keras transposes this kernel: (..., filters, channels).
     unit_axes = {"kernel": -2, "bias": -1}
     input_axis = -1
+    quantized = {"kernel": (-2,)}
+    read_axes = {"kernel": -1}
     granularities = granularity.SPATIAL

@@ -32,12 +32,16 @@ class MaskedConv2D(MaskedLayer, keras.layers.Conv2D):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.Conv2D`.
 
     Call arguments:
         inputs: tensor.
         gate_mask: mask of shape `(filters,)` from a shared `Gate`, or None.
         training: bool; True samples the own gate.
+        input_gate_mask: mask of what is read, or None. What reads a closed input
+            counts as 0, and so not for the scale of a quantizer.
 
     Input shape:
         `(batch, height, width, channels)`
@@ -62,4 +66,5 @@ class MaskedConv2D(MaskedLayer, keras.layers.Conv2D):
 
     stock_class = keras.layers.Conv2D
     input_axis = -2
+    read_axes = {"kernel": -2}
     granularities = granularity.SPATIAL

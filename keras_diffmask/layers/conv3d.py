@@ -28,12 +28,16 @@ class MaskedConv3D(MaskedLayer, keras.layers.Conv3D):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.Conv3D`.
 
     Call arguments:
         inputs: tensor.
         gate_mask: mask of shape `(filters,)` from a shared `Gate`, or None.
         training: bool; True samples the own gate.
+        input_gate_mask: mask of what is read, or None. What reads a closed input
+            counts as 0, and so not for the scale of a quantizer.
 
     Input shape:
         `(batch, depth, height, width, channels)`
@@ -58,4 +62,5 @@ class MaskedConv3D(MaskedLayer, keras.layers.Conv3D):
 
     stock_class = keras.layers.Conv3D
     input_axis = -2
+    read_axes = {"kernel": -2}
     granularities = granularity.SPATIAL

@@ -27,12 +27,16 @@ class MaskedDense(MaskedLayer, keras.layers.Dense):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.Dense`.
 
     Call arguments:
         inputs: tensor.
         gate_mask: mask of shape `(units,)` from a shared `Gate`, or None.
         training: bool; True samples the own gate.
+        input_gate_mask: mask of what is read, or None. What reads a closed input
+            counts as 0, and so not for the scale of a quantizer.
 
     Input shape:
         `(batch, ..., input_dim)`
@@ -57,4 +61,5 @@ class MaskedDense(MaskedLayer, keras.layers.Dense):
 
     stock_class = keras.layers.Dense
     input_axis = -2
+    read_axes = {"kernel": -2}
     granularities = granularity.MATRIX

@@ -27,6 +27,8 @@ class MaskedDepthwiseConv1D(MaskedLayer, keras.layers.DepthwiseConv1D):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.DepthwiseConv1D`.
 
     Call arguments:
@@ -59,3 +61,4 @@ class MaskedDepthwiseConv1D(MaskedLayer, keras.layers.DepthwiseConv1D):
     stock_class = keras.layers.DepthwiseConv1D
     # Channel c and multiple m make output channel c * depth_multiplier + m.
     unit_axes = {"kernel": (-2, -1), "bias": -1}
+    quantized = {"kernel": (-2, -1)}

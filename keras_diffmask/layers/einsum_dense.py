@@ -31,6 +31,8 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.EinsumDense`.
 
     Call arguments:
@@ -61,6 +63,8 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
     """
 
     stock_class = keras.layers.EinsumDense
+    # A product of two tensors on the device, which has one scale for each.
+    quantized = {"kernel": ()}
 
     def build(self, input_shape: Any) -> None:
         # First: masked or not, Keras has better words for a wrong equation.

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 
 from keras_diffmask import keras_internals
-from keras_diffmask.layers.masked import MaskedLayer, along, multiply
+from keras_diffmask.layers.broadcast import along, multiply
+from keras_diffmask.layers.masked import MaskedLayer
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -30,6 +31,8 @@ class MaskedEmbedding(MaskedLayer, keras.layers.Embedding):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.Embedding`; `weights`
             among them only like this, by name.
 
@@ -62,6 +65,7 @@ class MaskedEmbedding(MaskedLayer, keras.layers.Embedding):
     """
 
     stock_class = keras.layers.Embedding
+    quantized = {"embeddings": ()}
     unit_axes = {"embeddings": -1}
 
     def __init__(self, *args: Any, weights: Any = None, **kwargs: Any) -> None:
@@ -82,9 +86,16 @@ class MaskedEmbedding(MaskedLayer, keras.layers.Embedding):
         return self.stock_class.compute_output_spec(self, inputs)
 
     def call_masked(
-        self, inputs: Any, gate_mask: Any, sampling: Any, /, **parent: Any
+        self,
+        inputs: Any,
+        gate_mask: Any,
+        sampling: Any,
+        /,
+        input_gate_mask: Any = None,
+        **parent: Any,
     ) -> Any:
-        if not self.masks_units:
+        if not self.masks_units or self.quantizer is not None:
+            # On the table itself: its scale must not hang on closed columns.
             return super().call_masked(inputs, gate_mask, sampling, **parent)
         if gate_mask is None and self.gate is not None:
             gate_mask, _ = self.gate(inputs, training=sampling)

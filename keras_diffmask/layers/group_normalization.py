@@ -55,6 +55,7 @@ class MaskedGroupNormalization(MaskedLayer, keras.layers.GroupNormalization):
     """
 
     stock_class = keras.layers.GroupNormalization
+    quantized = {}
     unit_axes = {"gamma": -1, "beta": -1}
     granularities = (granularity.CHANNEL,)
 

@@ -58,6 +58,7 @@ class MaskedLayerNormalization(MaskedLayer, keras.layers.LayerNormalization):
     """
 
     stock_class = keras.layers.LayerNormalization
+    quantized = {}
     unit_axes = {"gamma": -1, "beta": -1}
     granularities = (granularity.CHANNEL,)
 

@@ -1,29 +1,33 @@
 """What every masked layer has in common."""
 
 import math
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_diffmask import estimators, granularity, keras_internals, regularizers
+from keras_diffmask import (
+    estimators,
+    granularity,
+    keras_internals,
+    quantizers,
+    regularizers,
+)
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
+from keras_diffmask.layers.broadcast import (
+    along,
+    as_axes,
+    is_zero_at_zero,
+    multiply,
+)
 from keras_diffmask.layers.fit import require_carrier, require_fit, require_weights
+from keras_diffmask.layers.quantized import QuantizedWeights, require_kernel
 from keras_diffmask.layers.substitution import call_with
 
 
-def is_zero_at_zero(activation: Callable[[Any], Any] | None) -> bool:
-    """Whether a closed unit is still 0 after `activation`."""
-    if activation is None:
-        return True
-    # Two columns: over a single one softmax would be constant, not 1/2.
-    return not np.any(ops.convert_to_numpy(activation(ops.zeros((1, 2)))))
-
-
-class MaskedLayer(keras.layers.Layer):
+class MaskedLayer(QuantizedWeights):
     """Mix-in that goes in front of a Keras layer and masks its weights.
 
     A subclass states which weights the mask multiplies, and along which axes;
@@ -57,9 +61,12 @@ class MaskedLayer(keras.layers.Layer):
         granularity: str = "channel",
         gate_regularizer: Any = None,
         logit_scale: float = 1.0,
+        quantizer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.quantizer = quantizers.get(quantizer)
+        require_kernel(self)
         self.granularity = _granularity(granularity, self.granularities)
         self.estimator: estimators.Estimator | None = None
         if estimator is not None:
@@ -168,7 +175,7 @@ class MaskedLayer(keras.layers.Layer):
 
     def _first_axes(self) -> tuple[int, ...]:
         """The first weight's axes of units."""
-        return _axes(next(iter(self.unit_axes.values())))
+        return as_axes(next(iter(self.unit_axes.values())))
 
     def _first_weight(self) -> Any:
         return getattr(self, next(iter(self.unit_axes)))
@@ -218,21 +225,34 @@ class MaskedLayer(keras.layers.Layer):
             gate.read_from(self)
 
     def call(
-        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
+        self,
+        inputs: Any,
+        gate_mask: Any = None,
+        training: bool | None = None,
+        input_gate_mask: Any = None,
     ) -> Any:
-        return self.call_masked(inputs, gate_mask, training)
+        return self.call_masked(
+            inputs, gate_mask, training, input_gate_mask=input_gate_mask
+        )
 
     def call_masked(
-        self, inputs: Any, gate_mask: Any, sampling: Any, /, **parent: Any
+        self,
+        inputs: Any,
+        gate_mask: Any,
+        sampling: Any,
+        /,
+        input_gate_mask: Any = None,
+        **parent: Any,
     ) -> Any:
         """The Keras parent's `call` under the mask that applies."""
         if gate_mask is None and self.gate is not None:
             gate_mask, _ = self.gate(inputs, training=sampling)
-        if gate_mask is None:
-            return super().call(inputs, **parent)
-        replacements = self.masked_weights(gate_mask)
-        outputs = call_with(self, replacements, super().call, inputs, **parent)
-        if self.masks_output:
+        replacements = self.weights_under(gate_mask, input_gate_mask, sampling)
+        if replacements:
+            outputs = call_with(self, replacements, super().call, inputs, **parent)
+        else:
+            outputs = super().call(inputs, **parent)
+        if gate_mask is not None and self.masks_output:
             axis = self.output_unit_axis()
             outputs = multiply(outputs, along(gate_mask, axis, outputs.shape))
         return outputs
@@ -251,6 +271,7 @@ class MaskedLayer(keras.layers.Layer):
             "granularity": self.granularity,
             "gate_regularizer": _serialize(self.gate_regularizer),
             "logit_scale": self.logit_scale,
+            "quantizer": _serialize(self.quantizer),
         }
 
 
@@ -260,27 +281,3 @@ _granularity = granularity.get
 
 def _serialize(thing: Any) -> Any:
     return None if thing is None else keras.saving.serialize_keras_object(thing)
-
-
-def along(mask: Any, axes: int | tuple[int, ...], shape: Any) -> Any:
-    """Reshape a vector so that it fills `axes` of a tensor of `shape`.
-
-    A mask that has the tensor's rank is shaped already; one of a single
-    element, that of a whole branch, multiplies all of the tensor.
-    """
-    if len(mask.shape) == len(shape) > 1:
-        return mask
-    target = [1] * len(shape)
-    for axis in _axes(axes) if math.prod(mask.shape) > 1 else ():
-        target[axis] = shape[axis]
-    return ops.reshape(mask, target)
-
-
-def _axes(axes: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (axes,) if isinstance(axes, int) else axes
-
-
-def multiply(tensor: Any, mask: Any) -> Any:
-    """tensor * mask, in the tensor's dtype."""
-    tensor = ops.convert_to_tensor(tensor)
-    return tensor * ops.cast(mask, tensor.dtype)

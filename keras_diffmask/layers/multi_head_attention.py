@@ -29,6 +29,8 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.MultiHeadAttention`.
 
     Call arguments:
@@ -62,6 +64,12 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
 
     stock_class = keras.layers.MultiHeadAttention
     unit_axes = {"output_kernel": 0}
+    quantized = {
+        "query_dense.kernel": (),
+        "key_dense.kernel": (),
+        "value_dense.kernel": (),
+        "output_kernel": (),
+    }
     granularities = (granularity.CHANNEL,)
 
     @property

@@ -6,7 +6,6 @@ from keras_diffmask.keras_internals import in_training_call
 from keras_diffmask.layers.recurrent_masks import (
     RecurrentGates,
     mask_states,
-    masked_cell_weights,
 )
 from keras_diffmask.layers.substitution import call_with
 
@@ -29,7 +28,7 @@ class MaskedRecurrentCell(RecurrentGates):
         try:
             return call_with(
                 self,
-                masked_cell_weights(self, *masks),
+                self.weights_under(*masks, training),
                 super().call,
                 inputs,
                 mask_states(states, masks[1]),

@@ -8,7 +8,6 @@ from keras_diffmask.keras_internals import mask_of
 from keras_diffmask.layers.recurrent_masks import (
     RecurrentGates,
     mask_states,
-    masked_cell_weights,
 )
 from keras_diffmask.layers.substitution import call_with
 
@@ -49,7 +48,7 @@ class MaskedRecurrentLayer(RecurrentGates):
         try:
             return call_with(
                 self,
-                masked_cell_weights(self.cell, input_mask, hidden_mask),
+                self.weights_under(input_mask, hidden_mask, training),
                 super().call,
                 sequences,
                 initial_state=mask_states(initial_state, hidden_mask),

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from keras_diffmask import estimators, granularity, regularizers
+from keras_diffmask import estimators, granularity, quantizers, regularizers
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
+from keras_diffmask.layers.broadcast import along, is_zero_at_zero, multiply
 from keras_diffmask.layers.fit import require_fit
-from keras_diffmask.layers.masked import along, is_zero_at_zero, multiply
+from keras_diffmask.layers.quantized import Pairs, on_grid
 
 
 class RecurrentGates(keras.layers.Layer):
@@ -38,9 +39,11 @@ class RecurrentGates(keras.layers.Layer):
         hidden_estimator: Any = "hard_concrete",
         gate_regularizer: Any = None,
         logit_scale: float = 1.0,
+        quantizer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.quantizer = quantizers.get(quantizer)
         self.input_estimator = _get(input_estimator)
         self.hidden_estimator = _get(hidden_estimator)
         for estimator in filter(None, (self.input_estimator, self.hidden_estimator)):
@@ -131,6 +134,18 @@ class RecurrentGates(keras.layers.Layer):
         """Pairs of a weight and its value under a mask on the hidden neurons."""
         return masked_cell_weights(getattr(self, "cell", self), None, mask)
 
+    def weights_under(
+        self, input_mask: Any, hidden_mask: Any, training: Any = False
+    ) -> Pairs:
+        """Pairs of a weight and its value under masks and quantizer, as they apply."""
+        cell = getattr(self, "cell", self)
+        pairs = masked_cell_weights(cell, input_mask, hidden_mask)
+        if self.quantizer is None:
+            return pairs
+        if training:
+            self.quantizer.count_down()
+        return quantized_cell_weights(self.quantizer, cell, pairs)
+
     def own_masks(self, training: Any) -> tuple[Any, Any]:
         """Draw (input mask, hidden mask), each None without a gate."""
         gates = (self.input_gate, self.hidden_gate)
@@ -144,6 +159,7 @@ class RecurrentGates(keras.layers.Layer):
             "hidden_estimator": _serialize(self.hidden_estimator),
             "gate_regularizer": _serialize(self.gate_regularizer),
             "logit_scale": self.logit_scale,
+            "quantizer": _serialize(self.quantizer),
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -183,6 +199,12 @@ def masked_cell_weights(cell: Any, input_mask: Any, hidden_mask: Any) -> list:
     if kernel is not cell.kernel:
         pairs.append((cell.kernel, kernel))
     return pairs
+
+
+def quantized_cell_weights(quantizer: Any, cell: Any, pairs: Pairs) -> Pairs:
+    """The pairs on the quantizer's grid: both kernels, with a scale per gate."""
+    kernels: dict[str, tuple[int, ...]] = {"kernel": (), "recurrent_kernel": ()}
+    return on_grid(quantizer, cell, kernels, pairs, gates_of(cell))
 
 
 def mask_states(states: Any, hidden_mask: Any) -> Any:

@@ -7,7 +7,8 @@ import keras
 from keras_diffmask import granularity as granularity_module
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
-from keras_diffmask.layers.masked import MaskedLayer, along, multiply
+from keras_diffmask.layers.broadcast import along, multiply
+from keras_diffmask.layers.masked import MaskedLayer
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -68,6 +69,7 @@ class MaskedResidual(MaskedLayer, keras.layers.Add):
     """
 
     stock_class = keras.layers.Add
+    quantized = {}
     unit_axes = {}
     granularities = (granularity_module.BRANCH,)
     masks_output = False
@@ -102,7 +104,7 @@ class MaskedResidual(MaskedLayer, keras.layers.Add):
                 "Call it as layer([x, branch(x)]).",
             )
 
-    def call(
+    def call(  # type: ignore[override]
         self, inputs: Any, gate_mask: Any = None, training: bool | None = None
     ) -> Any:
         if gate_mask is None and self.gate is not None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
+from keras_diffmask.layers.broadcast import along, multiply
 from keras_diffmask.layers.embedding import MaskedEmbedding
-from keras_diffmask.layers.masked import along, multiply
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -33,6 +33,8 @@ class MaskedReversibleEmbedding(MaskedEmbedding, keras.layers.ReversibleEmbeddin
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.ReversibleEmbedding`.
 
     Call arguments:
@@ -66,10 +68,12 @@ class MaskedReversibleEmbedding(MaskedEmbedding, keras.layers.ReversibleEmbeddin
     """
 
     stock_class = keras.layers.ReversibleEmbedding
+    quantized = {"embeddings": ()}
 
     def build(self, input_shape: Any = None) -> None:
         if not self.tie_weights:
             self.unit_axes = {"embeddings": -1, "reverse_embeddings": 0}
+            self.quantized = {"embeddings": (), "reverse_embeddings": ()}
         super().build(input_shape)
 
     # Keras' order of arguments: `reverse` may come by position.
@@ -92,7 +96,7 @@ class MaskedReversibleEmbedding(MaskedEmbedding, keras.layers.ReversibleEmbeddin
     ) -> Any:
         if not reverse:
             return self.call_masked(inputs, gate_mask, training)
-        if not self.masks_units:
+        if not self.masks_units or self.quantizer is not None:
             return self.call_masked(inputs, gate_mask, training, reverse=True)
         if gate_mask is None and self.gate is not None:
             gate_mask, _ = self.gate(inputs, training=training)

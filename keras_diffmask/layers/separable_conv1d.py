@@ -26,12 +26,16 @@ class MaskedSeparableConv1D(MaskedLayer, keras.layers.SeparableConv1D):
             `regularizers.L0(1e-4)`, or None.
         logit_scale: float > 0, how many times faster than a weight the own
             gate's logits learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.SeparableConv1D`.
 
     Call arguments:
         inputs: tensor.
         gate_mask: mask of shape `(filters,)` from a shared `Gate`, or None.
         training: bool; True samples the own gate.
+        input_gate_mask: mask of what is read, or None. What reads a closed input
+            counts as 0, and so not for the scale of a quantizer.
 
     Input shape:
         `(batch, steps, channels)`
@@ -58,3 +62,5 @@ class MaskedSeparableConv1D(MaskedLayer, keras.layers.SeparableConv1D):
 
     stock_class = keras.layers.SeparableConv1D
     unit_axes = {"pointwise_kernel": -1, "bias": -1}
+    quantized = {"depthwise_kernel": (-2, -1), "pointwise_kernel": (-1,)}
+    read_axes = {"pointwise_kernel": -2}

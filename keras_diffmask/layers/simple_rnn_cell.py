@@ -28,6 +28,8 @@ class MaskedSimpleRNNCell(MaskedRecurrentCell, keras.layers.SimpleRNNCell):
         gate_regularizer: penalty on both gates, or None.
         logit_scale: float > 0, how many times faster than a weight the logits
             of both gates learn.
+        quantizer: "int8", "int4", a `quantizers.WeightQuantizer` or None: what
+            rounds the weights to the device's integers in training.
         **kwargs: keyword arguments of `keras.layers.SimpleRNNCell`.
 
     Call arguments:

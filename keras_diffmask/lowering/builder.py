@@ -12,6 +12,8 @@ from keras_diffmask.graph import ChannelGraph, Step, Term
 from keras_diffmask.lowering.program import Alive, Op, Program, Size, Tensor, Weight
 
 _ONE = Term(1.0)
+#: Name of a fused recurrent layer within a call of two.
+FUSED = "lstm"
 
 
 class Builder:
@@ -47,6 +49,7 @@ class Builder:
         self._places: dict[int, int] = {}
         self._outer: Step | None = None
         self._times = 1
+        self._apart: tuple[str, str] | None = None
         self._makers = {
             id(tensor): step for step in graph.steps for tensor in step.call.outputs
         }
@@ -107,6 +110,15 @@ class Builder:
         finally:
             self._outer, self._times = None, 1
 
+    @contextmanager
+    def apart(self, scope: str, name: str) -> Iterator[None]:
+        """Write a part of a call that a strip may make a layer called `name`."""
+        self._apart = scope, name
+        try:
+            yield
+        finally:
+            self._apart = None
+
     def output(self, step: Step, which: int = 0, each: int = 1, **more: Any) -> int:
         """A new activation of the size of one of the call's outputs."""
         shape = step.call.outputs[which].shape
@@ -133,6 +145,8 @@ class Builder:
         step = self._outer or step
         name = f"{step.name}/{scope}" if scope else step.name
         alive = self.alive(step)
+        if self._apart is not None:
+            more.setdefault("cut_name", _within(*self._apart, scope))
         self.ops.append(Op(kind, name, inputs, outputs, alive=alive, **more))
         return outputs[0]
 
@@ -181,3 +195,10 @@ class Builder:
     ) -> Weight:
         """An int32 bias, one entry per channel; its name ends in `bias`."""
         return self.weight(step, name, Term(1.0, None, ids), scales, 4)
+
+
+def _within(outer: str, layer: str, scope: str) -> str:
+    """The name that an operator in the scope `outer` has within its own layer."""
+    inner = scope.removeprefix(outer)
+    # One that a layer fuses into is called as the layer is.
+    return f"{layer}/{inner}" if inner not in ("", FUSED) else layer

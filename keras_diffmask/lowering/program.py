@@ -86,6 +86,8 @@ class Op:
         several: units of which one alone leaves it nothing to do, such as heads.
         ahead: whether TensorFlow comes to it before it comes to the inputs.
         shared: how many of its constants an operator before it has as well.
+        cut_name: its name where a strip has cut its layer apart; "" where that
+            keeps the name.
     """
 
     kind: str
@@ -105,6 +107,7 @@ class Op:
     several: Size | None = None
     ahead: bool = False
     shared: int = 0
+    cut_name: str = ""
 
     def but(self, **changes: Any) -> "Op":
         return replace(self, **changes)

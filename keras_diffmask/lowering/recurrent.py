@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_diffmask.graph import Step, Term
 from keras_diffmask.graph.axes import on_last_axis
-from keras_diffmask.lowering.builder import Builder
+from keras_diffmask.lowering.builder import FUSED, Builder
 from keras_diffmask.lowering.program import Weight
 from keras_diffmask.lowering.recipes import other
 from keras_diffmask.lowering.unrolled import Unroll
@@ -94,7 +94,7 @@ class Direction:
     def _fused(self, source: int) -> list[int]:
         """Four kernels on the input, four on the state, four biases."""
         build, step = self.build, self.step
-        name = f"{self.scope}lstm" if self.scope else ""
+        name = f"{self.scope}{FUSED}" if self.scope else ""
         if self.layer.go_backwards:
             reverse = build.like(source)
             source = build.emit(step, "REVERSE_V2", source, reverse, name)
@@ -113,8 +113,9 @@ class Direction:
             row = build.tensor(self.units, (None, self.units.size))
             last = build.emit(step, "STRIDED_SLICE", sequence, row, name)
         if self.flips and self.layer.return_sequences:
+            more = {"scope": name, "cut_name": f"flip_{step.name}"}
             flipped = build.like(sequence)
-            sequence = build.emit(step, "REVERSE_V2", sequence, flipped, name)
+            sequence = build.emit(step, "REVERSE_V2", sequence, flipped, **more)
         output = sequence if self.layer.return_sequences else last
         # What stands for c is read by nothing.
         return [output, last, last]
@@ -160,20 +161,13 @@ def bidirectional(build: Builder, step: Step) -> list[int]:
     read = [build.is_read(tensor) for tensor in states]
     half = len(read) // 2
     layers = (layer.forward_layer, layer.backward_layer)
-    (there, *first), (back, *second) = (
-        Direction(
-            build,
-            step,
-            one,
-            units,
-            f"{one.name}/",
-            flips=one is layer.backward_layer,
-            states=tuple(reads),
-        ).write()
-        for one, units, reads in zip(
-            layers, pair, (read[:half], read[half:]), strict=True
-        )
-    )
+    found = []
+    for one, units, reads in zip(layers, pair, (read[:half], read[half:]), strict=True):
+        flips, scope = one is layer.backward_layer, f"{one.name}/"
+        way = Direction(build, step, one, units, scope, flips, tuple(reads))
+        with build.apart(scope, f"{'backward' if flips else 'forward'}_{step.name}"):
+            found.append(way.write())
+    (there, *first), (back, *second) = found
     both = [*first[:half], *second[:half]]
     if layer.merge_mode is None:
         return [there, back, *both]
@@ -184,7 +178,8 @@ def _merged(build: Builder, step: Step, there: int, back: int) -> int:
     kinds = {"concat": "CONCATENATION", "mul": "MUL", "sum": "ADD", "ave": "ADD"}
     mode = step.layer.merge_mode
     inputs, out = (there, back), build.output(step)
-    out = build.emit(step, kinds[mode], inputs, out, scope=mode)
+    cut_name = f"{mode}_{step.name}"
+    out = build.emit(step, kinds[mode], inputs, out, scope=mode, cut_name=cut_name)
     if mode != "ave":
         return out
     half = build.weight(step, "half", Term(1.0))

@@ -57,6 +57,7 @@ def reshape_sequences(draft: Draft) -> None:
     """Between layers that want an axis of 1 in front and those that do not."""
     result: list[Op] = []
     other_form: dict[int, int] = {}
+    makers = {tensor: op for op in draft.ops for tensor in op.outputs}
     for op in draft.ops:
         lifted = [draft.tensors[t].lifted for t in op.inputs]
         one_dimensional = draft.tensors[op.outputs[0]].lifted
@@ -69,6 +70,9 @@ def reshape_sequences(draft: Draft) -> None:
             if op.kind != "RESHAPE" and draft.tensors[tensor].lifted != want:
                 if tensor not in other_form:
                     other_form[tensor] = draft.new(tensor, lifted=want)
+                    maker = makers.get(tensor)
+                    # Which reader is first may change as a layer is cut apart.
+                    source = (maker.cut_name or maker.name) if maker else "inputs"
                     result.append(
                         Op(
                             "RESHAPE",
@@ -76,6 +80,7 @@ def reshape_sequences(draft: Draft) -> None:
                             (tensor,),
                             (other_form[tensor],),
                             alive=op.alive,
+                            cut_name=f"{source}/reshape",
                         )
                     )
                 tensor = other_form[tensor]

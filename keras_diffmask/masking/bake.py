@@ -11,10 +11,12 @@ from keras_diffmask.costs import WeightPenalty
 from keras_diffmask.gate import Gate
 from keras_diffmask.inline import inlined
 from keras_diffmask.keras_internals import Call
-from keras_diffmask.masking.stock import Stock, to_stock
+from keras_diffmask.masking.stock import Quantizers, Stock, to_stock
 
 
-def bake(model: keras.Model) -> keras.Model:
+def bake(
+    model: keras.Model, quantizers: Quantizers = Quantizers.DROPPED
+) -> keras.Model:
     """Return a stock Keras model of the same size and inference function.
 
     Closed units are exact zeros in its weights; fractional gates are
@@ -22,9 +24,11 @@ def bake(model: keras.Model) -> keras.Model:
 
     Args:
         model: a Functional or Sequential model. It is not changed.
+        quantizers: what becomes of those of the model.
 
     Returns:
-        A Functional model of stock Keras layers with the same layer names.
+        A Functional model of stock Keras layers with the same layer names, and of
+        the library's layers with quantizers where those stay.
     """
     source = inlined(model)
     stocks: dict[int, Stock] = {}
@@ -46,7 +50,7 @@ def bake(model: keras.Model) -> keras.Model:
             return args[0]
         masks = {name: kwargs.pop(name) for name in list(kwargs) if "gate_mask" in name}
         if id(operation) not in stocks:
-            stocks[id(operation)] = to_stock(operation, masks)
+            stocks[id(operation)] = to_stock(operation, masks, quantizers)
         stock = stocks[id(operation)]
         outputs = args[0]
         if stock.branch is not None and np.any(stock.branch != 1):
@@ -59,7 +63,20 @@ def bake(model: keras.Model) -> keras.Model:
             outputs = scaled(outputs, stock.scale, stock.axis, operation)
         return outputs
 
-    return rebuilder.run(perform)
+    result = rebuilder.run(perform)
+    if quantizers is Quantizers.KEPT:
+        keep_countdowns(source, result)
+    return result
+
+
+def keep_countdowns(old: keras.Model, new: keras.Model) -> None:
+    """Let weights be rounded from the same step on, in layers of the same name."""
+    made = {layer.name: layer for layer in new.layers}
+    for layer in old.layers:
+        before = getattr(layer, "quantizer", None)
+        after = getattr(made.get(layer.name), "quantizer", None)
+        if before is not None and after is not None:
+            after.set_weights(before.get_weights())
 
 
 def _scaled(outputs: Any, scale: np.ndarray, axis: int, dtype: Any, name: str) -> Any:

@@ -28,6 +28,7 @@ from keras_diffmask.masking.start import (
     fold_inverse,
     initial_gate,
 )
+from keras_diffmask.masking.told import told_steps
 
 
 class ChannelMasker:
@@ -61,6 +62,9 @@ class ChannelMasker:
         # Per gate, the inference gate at the start.
         self.starts = np.array([initial_gate(one) for one in self.estimators])
         self._refuse_what_no_weight_can_hold()
+        # By output, the calls that are told which of their inputs are closed.
+        told = told_steps(graph, placement) if settings.is_read else ()
+        self.reads = {id(step.call.outputs[0]): step for step in told}
         self.rebuilder = rebuild.Rebuilder(graph.model, self._make, rebuild.arrays)
         self.gates = [self._gate(i) for i in range(len(self.placement.groups))]
         self.masks: list[Any] = []
@@ -84,6 +88,8 @@ class ChannelMasker:
             site = self.placement.weight_sites.get(key)
             if site is not None:
                 kwargs["gate_mask"] = self._mask(site)
+            if id(call.outputs[0]) in self.reads:
+                kwargs["input_gate_mask"] = self._read_mask(call)
             outputs = rebuilder.call(call.operation, args, kwargs)
             if site is not None and key not in folded:
                 folded.add(key)
@@ -91,6 +97,12 @@ class ChannelMasker:
             return self._masked_outputs(call, outputs)
 
         return rebuilder.run(perform, model_class, prepare)
+
+    def _read_mask(self, call: Call) -> Any:
+        """Which inputs of a call are open, as 0 or 1."""
+        step = self.reads[id(call.outputs[0])]
+        mask = self._mask(step.inputs[0].reshape(-1))
+        return keras.ops.cast(keras.ops.not_equal(mask, 0.0), "float32")
 
     def _masked_outputs(self, call: Call, outputs: Any) -> Any:
         """The outputs of a call, times their masks where those go on outputs."""
@@ -189,7 +201,8 @@ class ChannelMasker:
         return mask if on_last else keras.ops.reshape(mask, (1, *ids.shape))
 
     def _make(self, old: Any) -> Any:
-        if id(old) not in self.placement.weight_sites:
+        told = (step.layer is old for step in self.reads.values())
+        if id(old) not in self.placement.weight_sites and not any(told):
             return rebuild.clone(old)
         masked = STOCK_TO_MASKED[type(old)]
         return masked.from_config({**old.get_config(), **masked.without_gates})
@@ -229,8 +242,6 @@ class ChannelMasker:
             for name in NAMES
             if getattr(budget, name) is not None
         }
-        for cost in costs.values():
-            warn_of_unknown(cost, self.graph)
         dense = {name: cost.dense(sizes) for name, cost in costs.items()}
         most = budget.limits(dense)
         check_reachable(
@@ -239,6 +250,9 @@ class ChannelMasker:
             placement.min_keep,
             [self.settings.multiple] * len(sizes),
         )
+        # Of a budget that is refused, nobody needs to know how it was counted.
+        for cost in costs.values():
+            warn_of_unknown(cost, self.graph)
         return BudgetController(
             limits=[
                 {

@@ -20,6 +20,12 @@ from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.reads import place_readable
 from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import nothing_to_mask, require_unmasked
+from keras_diffmask.quantization import (
+    insert_quantizers,
+    require_plain,
+    split_activations,
+)
+from keras_diffmask.quantizers import Quantization, get_quantization
 
 
 def mask_model(
@@ -32,6 +38,7 @@ def mask_model(
     include: Any = None,
     exclude: Any = None,
     channel_multiple: int = 1,
+    quantization: Any = None,
 ) -> MaskedModel:
     """Return a copy of `model` with trainable gates on channels, weights or branches.
 
@@ -73,8 +80,11 @@ def mask_model(
             kernel between one input and one output channel; `"weight"`, one
             kernel entry of any layer.
         budget: a `Budget` that `fit` is to reach, or None.
-        gate_regularizer: penalty on the gates instead of a budget, for example
-            `regularizers.L0(1e-4)`.
+        gate_regularizer: penalty on the gates, for example
+            `regularizers.L0(1e-4)`; in general instead of a budget, which needs
+            none. With both, each is in the loss: the penalty has a say in which
+            gates close first, the budget alone in how many, so that it is
+            used to the full however strong the penalty is.
         logit_scale: float > 0, how many times faster than the weights the gate
             logits learn (under Adam and its kin).
         include: the layers to put gates on; all that can have some, by
@@ -89,6 +99,9 @@ def mask_model(
             blocks. Part of the gate's decision, so that masked and stripped
             model agree; `set_keep` may still choose otherwise. Only for
             granularity `"channel"`.
+        quantization: what the device's integers are, to train masks and their
+            ranges together: `"int8"`, `"int4"` for weights of 4 bits, a
+            `quantizers.Quantization`, or None for floats. See `quantize_model`.
 
     Returns:
         A `MaskedModel`, not compiled, whose layers have the original's names;
@@ -116,16 +129,23 @@ def mask_model(
     model_class = masked_class(type(model))
     rebuild.require_finite(source)
     require_unmasked(source)
+    integers = get_quantization(quantization)
+    if integers is not None:
+        require_plain(source)
+        source = split_activations(source)
     selection = Selection(source, estimator, include, exclude)
     level = _granularity(granularity)
     selection.require(level, source)
     regularizer = regularizers_module.get(gate_regularizer)
-    settings = GateSettings(regularizer, logit_scale, _multiple(channel_multiple))
+    settings = GateSettings(
+        regularizer, logit_scale, _multiple(channel_multiple), integers is not None
+    )
     _require_budget(budget)
     if level != "channel":
         _refuse_without_channels(level, budget, channel_multiple)
     if level not in _SHARED:
-        return LayerMasker(source, selection, level, settings).run(model_class)
+        masked = LayerMasker(source, selection, level, settings).run(model_class)
+        return _quantized(masked, integers)
     graph = trace(source)
     placement = _placed(level, graph, selection)
     if not placement.groups:
@@ -133,7 +153,13 @@ def mask_model(
     gated = [step.layer for item in placement.groups for step in item.writers]
     selection.require_gates(gated, level)
     masker = ChannelMasker(graph, placement, selection, budget, settings)
-    return masker.run(model_class)
+    return _quantized(masker.run(model_class), integers)
+
+
+def _quantized(model: MaskedModel, integers: Quantization | None) -> MaskedModel:
+    if integers is None:
+        return model
+    return insert_quantizers(model, integers, type(model))
 
 
 #: Granularities of gates that several layers share.

@@ -1,6 +1,7 @@
 """The stock form of a masked layer at inference, its decision in the weights."""
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import singledispatch
 from typing import Any
 
@@ -10,9 +11,20 @@ import numpy as np
 from keras_diffmask import keras_internals, rebuild
 from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.gate import Gate
-from keras_diffmask.layers import MaskedBidirectional, MaskedResidual
+from keras_diffmask.layers import FakeQuantize, MaskedBidirectional, MaskedResidual
 from keras_diffmask.layers.masked import MaskedLayer
 from keras_diffmask.layers.recurrent_masks import RecurrentGates, masked_cell_weights
+
+
+class Quantizers(Enum):
+    """What becomes of the quantizers of a model."""
+
+    #: Gone: floats, and stock Keras layers only.
+    DROPPED = "dropped"
+    #: They stay, and go on rounding.
+    KEPT = "kept"
+    #: The weights are rounded once and for all; the ranges of activations stay.
+    WRITTEN = "written"
 
 
 @dataclass(eq=False)
@@ -35,12 +47,15 @@ class Stock:
 
 
 @singledispatch
-def to_stock(layer: Any, masks: dict[str, Any]) -> Stock:
+def to_stock(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
     """The stock form of a layer at inference.
 
     Args:
         layer: any layer or operation of the model.
         masks: the masks its call was given from outside, by argument name.
+        quantizers: what becomes of the layer's.
     """
     return _copy(layer)
 
@@ -70,8 +85,17 @@ def _masked_inside(layer: Any) -> list[Any]:
     ]
 
 
+@to_stock.register(FakeQuantize)
+def _fake_quantize(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
+    return Stock(None, []) if quantizers is Quantizers.DROPPED else _copy(layer)
+
+
 @to_stock.register(MaskedLayer)
-def _masked(layer: Any, masks: dict[str, Any]) -> Stock:
+def _masked(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
     mask = masks.get("gate_mask")
     if mask is None and layer.gate is not None:
         mask = layer.gate.inference_mask()
@@ -84,40 +108,68 @@ def _masked(layer: Any, masks: dict[str, Any]) -> Stock:
     axis = layer.output_unit_axis()
     if layer.stock_class is keras.layers.Layer:
         return Stock(None, [], scale, axis=axis)
-    return Stock(_parent(layer), _baked(layer, pairs), scale, axis=axis)
+    if _rounds(layer, quantizers):
+        pairs = layer.weights_under(mask, masks.get("input_gate_mask"), None)
+    elif _stays(layer, quantizers):
+        pairs = layer.weights_read(mask, masks.get("input_gate_mask"))
+    fresh = _without_gates(layer) if _stays(layer, quantizers) else _parent(layer)
+    return Stock(fresh, _baked(layer, pairs), scale, axis=axis)
+
+
+def _stays(layer: Any, quantizers: Quantizers) -> bool:
+    return layer.quantizer is not None and quantizers is Quantizers.KEPT
+
+
+def _rounds(layer: Any, quantizers: Quantizers) -> bool:
+    return layer.quantizer is not None and quantizers is Quantizers.WRITTEN
 
 
 @to_stock.register(MaskedResidual)
-def _masked_residual(layer: Any, masks: dict[str, Any]) -> Stock:
+def _masked_residual(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
     (mask,) = _masks((layer.gate,), (masks.get("gate_mask"),))
     branch = None if mask is None else _numpy(mask)
     return Stock(_parent(layer), [], branch=branch, axis=layer.output_unit_axis())
 
 
 @to_stock.register(RecurrentGates)
-def _recurrent(layer: Any, masks: dict[str, Any]) -> Stock:
+def _recurrent(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
     """A masked recurrent layer, or a masked cell inside of a wrapper."""
     gates = (layer.input_gate, layer.hidden_gate)
     given = (masks.get("input_gate_mask"), masks.get("gate_mask"))
-    pairs = masked_cell_weights(getattr(layer, "cell", layer), *_masks(gates, given))
-    return Stock(_parent(layer), _baked(layer, pairs))
+    both = _masks(gates, given)
+    if _rounds(layer, quantizers):
+        return Stock(_parent(layer), _baked(layer, layer.weights_under(*both)))
+    pairs = masked_cell_weights(getattr(layer, "cell", layer), *both)
+    fresh = _without_gates(layer) if _stays(layer, quantizers) else _parent(layer)
+    return Stock(fresh, _baked(layer, pairs))
 
 
 @to_stock.register(MaskedBidirectional)
-def _masked_bidirectional(layer: Any, masks: dict[str, Any]) -> Stock:
-    mask = masks.get("gate_mask")
-    pairs = [] if mask is None else layer.masked_weights(mask)
-    return Stock(_parent(layer), _baked(layer, pairs))
+def _masked_bidirectional(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
+    both = masks.get("gate_mask"), masks.get("input_gate_mask")
+    if _rounds(layer, quantizers):
+        return Stock(_parent(layer), _baked(layer, layer.weights_under(*both)))
+    pairs = layer.masked_weights(*both)
+    fresh = _without_gates(layer) if _stays(layer, quantizers) else _parent(layer)
+    return Stock(fresh, _baked(layer, pairs))
 
 
 # -- what Keras wraps around layers and cells ----------------------------------------
 
 
 @to_stock.register(keras.layers.TimeDistributed)
-def _time_distributed(layer: Any, masks: dict[str, Any]) -> Stock:
+def _time_distributed(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
     if not _masked_inside(layer):
         return _copy(layer)
-    inner = to_stock(layer.layer, {})
+    inner = to_stock(layer.layer, {}, quantizers)
     # Behind the wrapper there is one more axis in front, that of time.
     inner.axis += inner.axis > 0
     if inner.layer is not None:
@@ -126,26 +178,33 @@ def _time_distributed(layer: Any, masks: dict[str, Any]) -> Stock:
 
 
 @to_stock.register(keras.layers.Bidirectional)
-def _bidirectional(layer: Any, masks: dict[str, Any]) -> Stock:
+def _bidirectional(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
     if not _masked_inside(layer):
         return _copy(layer)
-    pair = [to_stock(part, {}) for part in (layer.forward_layer, layer.backward_layer)]
+    parts = (layer.forward_layer, layer.backward_layer)
+    pair = [to_stock(part, {}, quantizers) for part in parts]
     around = _around(layer, layer=pair[0], backward_layer=pair[1])
     return Stock(around, pair[0].weights + pair[1].weights)
 
 
 @to_stock.register(keras.layers.RNN)
-def _rnn(layer: Any, masks: dict[str, Any]) -> Stock:
+def _rnn(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
     """Where no recurrent layer stands for it: in a wrapper, or a stack backwards."""
     if type(layer) is not keras.layers.RNN or not _masked_inside(layer):
         return _copy(layer)
-    cell = to_stock(layer.cell, {})
+    cell = to_stock(layer.cell, {}, quantizers)
     return Stock(_around(layer, cell=cell), cell.weights)
 
 
 @to_stock.register(keras.layers.StackedRNNCells)
-def _stacked(layer: Any, masks: dict[str, Any]) -> Stock:
-    stocks = [to_stock(cell, {}) for cell in layer.cells]
+def _stacked(
+    layer: Any, masks: dict[str, Any], quantizers: Quantizers = Quantizers.DROPPED
+) -> Stock:
+    stocks = [to_stock(cell, {}, quantizers) for cell in layer.cells]
     cells = [keras.saving.serialize_keras_object(stock.layer) for stock in stocks]
     weights = [array for stock in stocks for array in stock.weights]
     return Stock(rebuild.clone(layer, cells=cells), weights)
@@ -172,9 +231,14 @@ def _parent(layer: Any) -> Any:
     return layer.stock_class.from_config(_own(layer, layer.get_config()))
 
 
+def _without_gates(layer: Any) -> Any:
+    """A layer of the same masked class and quantizer, with no gate of its own."""
+    return type(layer).from_config({**layer.get_config(), **layer.without_gates})
+
+
 def _own(layer: Any, config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what only the masked layer understands."""
-    gated = isinstance(layer, MaskedLayer | RecurrentGates)
+    gated = isinstance(layer, MaskedLayer | RecurrentGates | MaskedBidirectional)
     extra = layer.gate_config() if gated else {}
     return {name: value for name, value in config.items() if name not in extra}
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.plots.picture import FAINT, INK, new_figure, save
+from keras_diffmask.plots.picture import FAINT, frame, new_figure, save
 from keras_diffmask.plots.tradeoff import COLOURS, MARKERS
 
 
@@ -58,12 +58,8 @@ def front_figure(
                 ha="center", fontsize=8, color=FAINT,
             )  # fmt: skip
     axes.margins(x=0.06, y=0.15)
-    axes.set_xlabel(f"{cost} of the stripped model, % of the dense one's", color=INK)
-    axes.set_ylabel(f"{score}{unit}", color=INK)
-    axes.grid(color=FAINT, alpha=0.18, linewidth=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    across = f"{cost} of the stripped model, % of the dense one's"
+    frame(figure, axes, title, y=f"{score}{unit}", x=across)
     if any(curves):
         axes.legend(frameon=False, fontsize=9)
-    figure.text(0.04, 0.955, title, va="top", fontsize=13, weight="bold", color=INK)
     return save(figure, Path(path))

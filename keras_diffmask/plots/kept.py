@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.plots.picture import FAINT, INK, new_figure, save
+from keras_diffmask.plots.picture import FAINT, INK, headline, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def _draw(figure: "Figure", table: list[Row], title: str, unit: str) -> None:
     layers = f"{len(table)} layer" + "s" * (len(table) > 1)
     below = f"{kept_all:,} of {total_all:,} {unit} in {layers} ({share})"
     top, under = 1 - 0.20 / height, 1 - 0.50 / height
-    figure.text(0.04, top, title, va="top", fontsize=13, weight="bold", color=INK)
+    headline(figure, title, top)
     figure.text(0.04, under, below, va="top", fontsize=9.5, color=FAINT)
 
 

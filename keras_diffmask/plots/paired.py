@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.plots.picture import FAINT, INK, new_figure, save
+from keras_diffmask.plots.picture import FAINT, INK, frame, new_figure, save
 
 MEAN = "#1b6ca8"
 
@@ -62,9 +62,5 @@ def paired_figure(
         )  # fmt: skip
     axes.set_xticks(list(places), list(columns), color=INK)
     axes.set_xlim(-0.4, len(columns) - 0.4)
-    axes.set_ylabel(label, color=INK)
-    axes.grid(axis="y", color=FAINT, alpha=0.18, linewidth=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.text(0.04, 0.955, title, va="top", fontsize=13, weight="bold", color=INK)
+    frame(figure, axes, title, y=label, along="y")
     return save(figure, Path(path))

@@ -1,13 +1,14 @@
 """What every picture has in common: a figure of its own, and a file written whole."""
 
 import io
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from keras_diffmask.errors import ArtifactError, MissingDependencyError
+from keras_diffmask.atomic import write_atomically
+from keras_diffmask.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, FAINT = "#22303c", "#71808e"
@@ -34,6 +35,38 @@ def new_figure(width: float, height: float) -> "Figure":
     return figure
 
 
+def frame(
+    figure: "Figure",
+    axes: "Axes",
+    title: str,
+    y: str,
+    x: str = "",
+    along: Literal["both", "x", "y"] = "both",
+) -> None:
+    """Give axes their labels, a faint grid and two open sides, and a headline.
+
+    Args:
+        figure: what the headline stands on.
+        axes: its axes.
+        title: the headline.
+        y: label of the upright axis.
+        x: that of the other; none where its ticks say it all.
+        along: which axes the grid's lines are of.
+    """
+    if x:
+        axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
+    axes.grid(axis=along, color=FAINT, alpha=0.18, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    headline(figure, title, 0.955)
+
+
+def headline(figure: "Figure", title: str, height: float) -> None:
+    """Write the title at the left, its top at so much of the figure's height."""
+    figure.text(0.04, height, title, va="top", fontsize=13, weight="bold", color=INK)
+
+
 def save(figure: "Figure", path: Path) -> Path:
     """Write a figure as a PNG file, whole or not at all.
 
@@ -42,16 +75,4 @@ def save(figure: "Figure", path: Path) -> Path:
     """
     picture = io.BytesIO()
     figure.savefig(picture, format="png", facecolor="white")
-    # Drawn in memory first, so a failure leaves no half picture behind.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(picture.getvalue())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ArtifactError(
-            "a path that can be written",
-            f"path={str(path)!r} ({error.strerror or error})",
-            "Choose a file in an existing directory you may write to.",
-        ) from error
-    return path
+    return write_atomically(path, lambda file: file.write_bytes(picture.getvalue()))

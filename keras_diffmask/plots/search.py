@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.plots.picture import FAINT, INK, new_figure, save
+from keras_diffmask.plots.picture import frame, new_figure, save
 from keras_diffmask.plots.tradeoff import COLOURS
 
 if TYPE_CHECKING:
@@ -66,13 +66,9 @@ def search_figure(
                   label=f"{name}, expected, then decided")  # fmt: skip
     _shade_what_is_met(axes, ends, history.get("budget_met", ()))
     axes.set_ylim(0, 105)
-    axes.set_xlabel("steps" if steps_per_epoch else "epochs", color=INK)
-    axes.set_ylabel("% of the dense network's", color=INK)
-    axes.grid(color=FAINT, alpha=0.18, linewidth=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    across = "steps" if steps_per_epoch else "epochs"
+    frame(figure, axes, title, y="% of the dense network's", x=across)
     axes.legend(frameon=False, fontsize=9)
-    figure.text(0.04, 0.955, title, va="top", fontsize=13, weight="bold", color=INK)
     return save(figure, Path(path))
 
 

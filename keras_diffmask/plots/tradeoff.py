@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.plots.picture import FAINT, INK, new_figure, save
+from keras_diffmask.plots.picture import FAINT, frame, new_figure, save
 
 # Told apart by shape as well as by colour.
 MARKERS = "oDs^vPX*<>ph"
@@ -92,13 +92,9 @@ def tradeoff_figure(
             label=point.name if is_first else None,
         )  # fmt: skip
     axes.set_xlim(0, 105)
-    axes.set_xlabel("MACs of the stripped model, % of the dense network's", color=INK)
-    axes.set_ylabel("test accuracy, %", color=INK)
-    axes.grid(color=FAINT, alpha=0.18, linewidth=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    across = "MACs of the stripped model, % of the dense network's"
+    frame(figure, axes, title, y="test accuracy, %", x=across)
     axes.legend(
         loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9
     )
-    figure.text(0.04, 0.955, title, va="top", fontsize=13, weight="bold", color=INK)
     return save(figure, Path(path))

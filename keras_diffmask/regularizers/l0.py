@@ -29,7 +29,8 @@ class L0(GateRegularizer):
         strength: float >= 0, loss per expected kept weight, or a schedule.
 
     Raises:
-        InvalidArgumentError: `strength` is negative or not finite.
+        InvalidArgumentError: `strength` is negative or not finite; or, when a
+            gate is made, its estimator keeps a given number, as `TopK` does.
 
     Example:
 

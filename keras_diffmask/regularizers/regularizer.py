@@ -5,6 +5,9 @@ from typing import Any
 from keras_diffmask import schedules
 from keras_diffmask.errors import InvalidArgumentError
 
+_ON_COUNTS = "Pass regularizers.L0(1e-4), which counts the weights that are kept."
+_ON_ROWS = "Pass regularizers.Entropy(1e-5), which makes up its mind, or no penalty."
+
 
 class GateRegularizer:
     """A function of a gate that is added to the loss.
@@ -42,12 +45,22 @@ class GateRegularizer:
             InvalidArgumentError: with the estimators it is made for.
         """
         name = type(gate.estimator).__name__
+        penalty = type(self).__name__
+        fixed = gate.estimator.has_fixed_count
+        if self.counts_weights and fixed:
+            # The sum of its soft masks is k as well: the gradient is 0.
+            raise InvalidArgumentError(
+                f"for {penalty}, which counts what is kept, an estimator that finds "
+                f"out how much that is in gate {gate.name!r}",
+                f"{name}, which keeps exactly k of n whatever the penalty",
+                _ON_ROWS,
+            )
         if self.estimators and name not in self.estimators:
             raise InvalidArgumentError(
-                f"an estimator that {type(self).__name__} is a penalty for in gate "
+                f"an estimator that {penalty} is a penalty for in gate "
                 f"{gate.name!r}: {', '.join(self.estimators)}",
                 f"{name}",
-                "Pass regularizers.L0(1e-4), which is one for every estimator.",
+                _ON_ROWS if fixed else _ON_COUNTS,
             )
 
     @property

@@ -1,5 +1,7 @@
 """The devices known by name."""
 
+from dataclasses import replace
+
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.targets.target import Target
 
@@ -25,14 +27,68 @@ _TFLM_OPS = frozenset(
     """.split()
 )
 
-HOST = Target("host")
+# Its kernels that know no int8, or no int16, found by running them: most refuse
+# when the arena is laid out, some only at the first invocation.
+_TFLM_WITHOUT_INT8 = frozenset("EXP LOG SQRT".split())
+_TFLM_WITHOUT_INT16 = _TFLM_WITHOUT_INT8 | frozenset(
+    "GATHER REDUCE_MAX REDUCE_MIN RESIZE_BILINEAR".split()
+)
+
+_NO_HYBRID = "TFLM has no kernels for int8 weights with float activations"
+_NO_FLOAT16 = "TFLM has no kernels for float16 weights"
+_NPU = "the NPU computes with integers alone"
+
+HOST = Target("host", description="a computer: LiteRT with its XNNPACK kernels")
+
+# XNNPACK's kernels for Arm work on 8 channels at a time.
+ANDROID_CPU = Target(
+    "android-cpu",
+    description="the processor of a phone: LiteRT with its XNNPACK kernels",
+    channel_multiple=8,
+)
 
 # One scale per Dense kernel: per-unit scales cost TFLM and LiteRT's reference
 # kernels their bit-exact agreement in 1 to 3 % of the outputs of some nets (one
 # step off). It is not the only source of such steps, so tests allow one.
-CORTEX_M = Target("cortex-m", allowed_ops=_TFLM_OPS, per_channel_dense=False)
+CORTEX_M = Target(
+    "cortex-m",
+    allowed_ops=_TFLM_OPS,
+    per_channel_dense=False,
+    description="an Arm Cortex-M: TensorFlow Lite for Microcontrollers (TFLM)",
+    runtime="tflm",
+    without_int8=_TFLM_WITHOUT_INT8,
+    without_int16=_TFLM_WITHOUT_INT16,
+    refused={"float16": _NO_FLOAT16, "dynamic": _NO_HYBRID},
+    # Four int8 numbers are one word of its SIMD instructions.
+    channel_multiple=4,
+)
 
-ALL_OBJECTS = {target.name: target for target in (HOST, CORTEX_M)}
+# What the NPU lacks runs on the Cortex-M beside it, hence the same operators.
+# Depths are cut into bricks of 16 channels in its memory format.
+ETHOS_U55 = replace(
+    CORTEX_M,
+    name="ethos-u55",
+    description="an Arm Ethos-U55 NPU beside a Cortex-M: TFLM and Vela",
+    refused={
+        "float32": _NPU,
+        "float16": _NPU,
+        "dynamic": _NPU,
+        "int4": "Vela, its compiler, dies of 4-bit weights",
+    },
+    channel_multiple=16,
+    accelerator="ethos-u55-128",
+)
+ETHOS_U85 = replace(
+    ETHOS_U55,
+    name="ethos-u85",
+    description="an Arm Ethos-U85 NPU beside a Cortex-M: TFLM and Vela",
+    accelerator="ethos-u85-256",
+)
+
+ALL_OBJECTS = {
+    target.name: target
+    for target in (HOST, ANDROID_CPU, CORTEX_M, ETHOS_U55, ETHOS_U85)
+}
 
 
 def get(identifier: str | Target) -> Target:

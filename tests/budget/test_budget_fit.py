@@ -204,3 +204,13 @@ def test_fit_meets_bytes_with_an_unrolled_layer() -> None:
     assert controller is not None
     for limit in controller.as_limits():
         assert device_cost(limit.cost.name, left).count([]) <= limit.most
+
+
+def test_a_penalty_beside_a_budget_does_not_close_more_than_the_budget() -> None:
+    """A price of 1 per weight would close all that can; the budget decides."""
+    x, y = data()
+    model = masked(kd.Budget(macs=0.6), gate_regularizer=kd.regularizers.L0(1.0))
+    model.fit(x, y, batch_size=BATCH, epochs=3, verbose=0)
+    assert_met(model)
+    plan = export.plan(model)
+    assert plan.macs[1] > 0.5 * plan.macs[0]

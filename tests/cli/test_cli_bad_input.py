@@ -1,4 +1,4 @@
-"""Bad input: one line on stderr, status 1, nothing written, nothing changed."""
+"""Bad input: a line on stderr, status 1 or 2, nothing written, nothing changed."""
 
 import subprocess
 from pathlib import Path
@@ -67,10 +67,6 @@ BAD = {
         "convert {files}/masked.keras -o {out}/m.tflite",
         "strip",
     ),
-    "int8 without calibration": (
-        "convert {files}/plain.keras -o {out}/m.tflite --quantization int8",
-        "Expected --calibration with --quantization int8",
-    ),
     "calibration of the wrong shape": (
         "convert {files}/plain.keras -o {out}/m.tflite --quantization int8 "
         "--calibration {files}/wrong.npy",
@@ -91,9 +87,64 @@ BAD = {
         "--calibration {files}/text.npy",
         "Expected calibration data in a .npy or .npz file",
     ),
+    "a mode that the target lacks": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization dynamic "
+        "--target cortex-m",
+        "no kernels for int8 weights with float activations). Use 'float32' or 'int8'",
+    ),
+    "labels that are not there": (
+        "convert {files}/plain.keras -o {out}/m.tflite --labels {files}/none.txt",
+        "Expected a text file with one line per class",
+    ),
+    "labels that are no text": (
+        "convert {files}/plain.keras -o {out}/m.tflite --labels {files}/x.npy",
+        "Expected a text file with one line per class",
+    ),
+    "too many labels": (
+        "convert {files}/plain.keras -o {out}/m.tflite --labels {files}/text.npy",
+        "Expected as many labels as an output has units",
+    ),
+    "surgery of odd layers": (
+        "benchmark --surgery --layers 16 7",
+        "Expected layers as even numbers of at least 4, rising",
+    ),
+    "benchmark of a text": ("benchmark {files}/text.tflite", "of a .tflite model"),
+    "benchmark of a missing file": ("benchmark {files}/no.tflite", "Expected a"),
+    "benchmark twice": (
+        "benchmark {files}/text.tflite {files}/text.tflite",
+        "Expected different .tflite files",
+    ),
+    "demo with a budget out of reach": (
+        "demo --budget 0.0001 --quick --out {out}",
+        "Raise macs=",
+    ),
+    "demo of an empty folder": (
+        "demo --data-dir {out} --out {out}",
+        "Expected a folder with the files of a data set",
+    ),
+    "demo of a data set that does not fit": (
+        "demo --dataset uci_har --out {out}",
+        "Pass --data-dir",
+    ),
+    "demo into a file": (
+        "demo --out {files}/x.npy",
+        "Expected a folder for the results",
+    ),
+}
+
+#: What the words alone show to be wrong: told before Keras starts, with status 2.
+MEANINGLESS = {
+    "int4 without calibration": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int4",
+        "Expected --calibration with --quantization int4",
+    ),
+    "int8 without calibration": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int8",
+        "Expected --calibration with --quantization int8",
+    ),
     "unknown target": (
         "convert {files}/plain.keras -o {out}/m.tflite --target toaster",
-        "Expected target to be one of 'cortex-m', 'host'",
+        "Expected target to be one of 'android-cpu', 'cortex-m', 'ethos-u55'",
     ),
     "benchmark of nothing": ("benchmark", "Expected either .tflite files or"),
     "benchmark of both": (
@@ -109,65 +160,39 @@ BAD = {
         "benchmark {files}/text.tflite --surgery --latency resnet8",
         "received three of them",
     ),
-    "latency of one model": (
-        "benchmark --latency resnet8 --models 1",
-        "Expected at least 3 models and 1 round; received models=1",
-    ),
-    "surgery of odd layers": (
-        "benchmark --surgery --layers 16 7",
-        "Expected layers as even numbers of at least 4, rising",
-    ),
-    "surgery without rounds": (
-        "benchmark --surgery --layers 4 --rounds 0",
-        "Expected rounds of at least 1",
-    ),
-    "benchmark of a text": ("benchmark {files}/text.tflite", "of a .tflite model"),
-    "benchmark of a missing file": ("benchmark {files}/no.tflite", "Expected a"),
-    "benchmark twice": (
-        "benchmark {files}/text.tflite {files}/text.tflite",
-        "Expected different .tflite files",
-    ),
-    "benchmark without rounds": (
-        "benchmark {files}/text.tflite --rounds 0",
-        "Expected rounds as a whole number of at least 1",
-    ),
-    "training step without rounds": (
-        "benchmark --training-step lstm --rounds 0",
-        "Expected rounds of at least 1",
-    ),
-    "recurrent steps without rounds": (
-        "benchmark --training-step recurrent --rounds 0",
-        "Expected rounds of at least 1",
-    ),
-    "demo without seeds": ("demo --seeds 0 --out {out}", "Expected at least 1 seed"),
-    "demo without epochs": (
-        "demo --epochs 0 --out {out}",
-        "Expected at least 1 epoch",
-    ),
-    "demo with a budget above all": (
-        "demo --budget 20 --out {out}",
-        "Expected a budget in (0, 1]",
-    ),
-    "demo with a budget out of reach": (
-        "demo --budget 0.0001 --quick --out {out}",
-        "Raise macs=",
-    ),
     "demo of an unknown data set": (
         "demo --dataset cats --out {out}",
         "Expected name as one of digits",
     ),
-    "demo of an empty folder": (
-        "demo --data-dir {out} --out {out}",
-        "Expected a folder with the files of a data set",
+    "compare on an unknown data set": (
+        "compare --dataset cats --out {out}",
+        "Expected name as one of digits",
     ),
-    "demo of a data set that does not fit": (
-        "demo --dataset uci_har --out {out}",
-        "Pass --data-dir",
+    "evidence of a size that it has not": (
+        "evidence har --size small --out {out}",
+        "Expected --size for ptb only",
     ),
-    "demo into a file": (
-        "demo --out {files}/x.npy",
-        "Expected a folder for the results",
-    ),
+}
+
+#: Numbers out of range, which the parser itself refuses.
+NUMBERS = {
+    "convert m.keras -o m.tflite --steps 0": "a whole number of at least 1",
+    "benchmark --latency resnet8 --models 1": "a whole number of at least 3",
+    "benchmark --surgery --layers 4 --rounds 0": "a whole number of at least 1",
+    "benchmark --surgery --layers 2": "a whole number of at least 4",
+    "benchmark a.tflite --rounds 0": "a whole number of at least 1",
+    "benchmark a.tflite --threads 0": "a whole number of at least 1",
+    "benchmark a.tflite --seconds 0": "a number above 0",
+    "benchmark --training-step lstm --rounds 0": "a whole number of at least 1",
+    "benchmark --training-step recurrent --rounds 0": "a whole number of at least 1",
+    "benchmark --training-step lstm --batch 0.5": "a whole number of at least 1",
+    "demo --seeds 0": "a whole number of at least 1",
+    "demo --epochs 0": "a whole number of at least 1",
+    "demo --budget 20": "a fraction in (0, 1]",
+    "demo --budget nan": "a fraction in (0, 1]",
+    "compare --macs 0.3 0": "a fraction in (0, 1]",
+    "compare --limit 0": "a whole number of at least 1",
+    "evidence har --seeds -1": "a whole number of at least 1",
 }
 
 
@@ -184,12 +209,21 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-@pytest.mark.parametrize(("words", "sentence"), BAD.values(), ids=BAD)
-def test_one_sentence_and_nothing_written(run, files, tmp_path, words, sentence):
+@pytest.mark.parametrize(
+    ("words", "sentence", "expected"),
+    [
+        *((*row, 1) for row in BAD.values()),
+        *((*row, 2) for row in MEANINGLESS.values()),
+    ],
+    ids=[*BAD, *MEANINGLESS],
+)
+def test_one_sentence_and_nothing_written(
+    run, files, tmp_path, words, sentence, expected
+):
     arguments = filled(words, files, tmp_path)
     before = contents(files)
     status, out, err = run(*arguments)
-    assert status == 1
+    assert status == expected
     assert out == ""
     assert err.startswith("keras-diffmask: Expected ")
     assert err.count("\n") == 1 and err.endswith("\n")
@@ -207,6 +241,14 @@ def test_words_that_make_no_command(run, words):
     assert status == 2
     assert out == ""
     assert err.startswith("usage: keras-diffmask")
+
+
+@pytest.mark.parametrize(("words", "range_"), NUMBERS.items(), ids=NUMBERS)
+def test_numbers_out_of_range(run, words, range_):
+    status, out, err = run(*words.split())
+    assert status == 2
+    assert out == ""
+    assert f": Expected {range_}; received '" in err
 
 
 def test_unsafe_lets_a_lambda_in(files):

@@ -113,6 +113,59 @@ def test_convert_int8_for_a_microcontroller(converted):
     assert Artifact.load(converted / "plain8.tflite").quantization == "int8"
 
 
+def test_convert_help_says_what_each_mode_writes(run):
+    _, out, _ = run("convert", "--help")
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert rows["dynamic"].endswith("host, android-cpu")
+    assert "needed" in rows["int4"] and "cortex-m" in rows["int4"]
+
+
+def test_convert_for_a_phone(run_json, files, tmp_path):
+    (tmp_path / "labels.txt").write_text("cat\ndog\ncafé\n", encoding="utf-8")
+    report = run_json(
+        "convert", files / "plain.keras", "-o", tmp_path / "phone.tflite",
+        "--quantization", "int8", "--calibration", files / "x.npy",
+        "--target", "android-cpu", "--io", "uint8",
+        "--labels", tmp_path / "labels.txt", "--description", "Pets.",
+    )  # fmt: skip
+    assert report["labels"] == ["cat", "dog", "café"]
+    assert [spec["dtype"] for spec in report["inputs"]] == ["uint8"]
+    assert report["calibration"]["count"] == 40
+    loaded = Artifact.load(tmp_path / "phone.tflite")
+    assert loaded.labels == ("cat", "dog", "café")
+    assert loaded.calibration.sha256 == report["calibration"]["sha256"]
+
+
+def test_verify(run, run_json, converted, files, tmp_path):
+    words = ("verify", converted / "plain8.tflite", files / "plain.keras")
+    words += ("--data", files / "x.npy", "--per-layer")
+    status, out, _ = run(*words, "--plot", tmp_path / "v.png")
+    assert status == 0 and "keras, litert-reference" in out and "head" in out
+    assert (tmp_path / "v.png").stat().st_size > 1000
+    report = run_json(*words, "-o", tmp_path / "v.json")
+    assert json.loads((tmp_path / "v.json").read_text()) == report
+    assert report["samples"] == 40 and len(report["layers"]) == 3
+    assert report["pairs"][0]["rms_error"] < 0.05
+
+
+def test_verify_refuses_what_does_not_fit(run, converted, files):
+    words = ("verify", converted / "plain8.tflite", files / "plain.keras", "--data")
+    status, _, err = run(*words, files / "wrong.npy")
+    assert status == 1 and "shape (n, 8, 8, 1)" in err
+    status, _, err = run(*words, files / "text.npy")
+    assert status == 1 and "examples in a .npy or .npz file" in err
+
+
+def test_vela(run, run_json, converted):
+    pytest.importorskip("ethosu.vela")
+    status, out, _ = run("vela", converted / "plain8.tflite")
+    assert status == 0 and "estimate by Vela" in out and "Ethos_U55_128" in out
+    report = run_json("vela", converted / "plain8.tflite", "--config", "ethos-u55-64")
+    assert report["accelerator"] == "Ethos_U55_64" and report["npu_share"] == 1.0
+    status, _, err = run("vela", converted / "plain.tflite")
+    assert status == 1 and "an int8 file, as an Ethos-U needs" in err
+
+
 def test_benchmark_table(run, converted, tmp_path):
     output = tmp_path / "times.json"
     status, out, _ = run(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from keras_diffmask import estimators
@@ -97,6 +98,21 @@ def test_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(ArtifactError, match="folder for the results"):
         run(Settings(out=str(tmp_path / "no" / "such"), quick=True))
+
+
+def test_signals_are_refused_with_what_this_command_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No option of another command: `compare` has no task."""
+    from keras_diffmask.export.compare.run import run
+    from keras_diffmask.export.demo import folders, splits
+
+    x, y = np.zeros((8, 5, 2), "float32"), np.arange(8) % 2
+    signals = splits.Raw(x, y, x, y, classes=("a", "b"), name="uci_har", note="")
+    monkeypatch.setattr(folders, "read", lambda *given: signals)
+    with pytest.raises(InvalidArgumentError, match="Take images or spectra") as caught:
+        run(Settings(data_dir="somewhere", out=str(tmp_path / "out"), quick=True))
+    assert "`keras-diffmask demo --task sequence`" in str(caught.value)
 
 
 def _figures(test: float, macs: float) -> Figures:

@@ -1,5 +1,7 @@
 """What models become, against files that TensorFlow 2.21 wrote of them."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from keras import layers
 
 import keras_diffmask as kd
 from keras_diffmask.costs import Gating, Ram, device_cost
+from keras_diffmask.errors import BudgetError
 from keras_diffmask.graph import trace
 from keras_diffmask.lowering import TABLE, compiled
 from tests.laws.zoo import conv, head
@@ -275,6 +278,16 @@ def test_unknown_layers_are_named() -> None:
         UserWarning, match=r"unit.* \(UnitNormalization\) becomes on the device.*Comp"
     ):
         kd.mask_model(model, budget=kd.Budget(flash=1.0))
+
+
+def test_a_refused_budget_is_refused_without_a_warning() -> None:
+    model = _chain(
+        (6, 4), layers.Dense(7, "relu"), layers.UnitNormalization(), layers.Dense(2)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        with pytest.raises(BudgetError, match="where every layer is down to its last"):
+            kd.mask_model(model, budget=kd.Budget(flash="64 B"))
 
 
 def test_every_row_is_a_layer_of_keras() -> None:

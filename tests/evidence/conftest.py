@@ -10,7 +10,7 @@ import pytest
 
 from keras_diffmask import targets
 from keras_diffmask.export.artifact import Artifact
-from keras_diffmask.export.evidence import classifier_trial
+from keras_diffmask.export.evidence import classifier_trial, lstm_trial
 
 WORDS = ("the", "cat", "saw", "a", "dog", "N", "times", "<unk>")
 
@@ -60,8 +60,10 @@ def converts_here() -> Iterator[None]:
             from tensorflow.lite.python.optimize.calibrator import Calibrator
 
             # The repair patches TensorFlow for good: right in a child, not here.
-            patch.setattr(Calibrator, "_feed_tensors", Calibrator._feed_tensors)
-            patch.setattr(classifier_trial, "to_tflite", _converted)
+            for name in ("__init__", "_feed_tensors"):
+                patch.setattr(Calibrator, name, getattr(Calibrator, name))
+            for module in (classifier_trial, lstm_trial):
+                patch.setattr(module, "to_tflite", _converted)
         yield
 
 
@@ -69,7 +71,7 @@ def _converted(
     model: keras.Model, quantization: str, target: str, calibration: Any
 ) -> Artifact:
     from keras_diffmask.export.emit import tensorflow_side
-    from keras_diffmask.export.emit.repair import repair_scales
+    from keras_diffmask.export.emit.repair import repair
 
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
@@ -77,4 +79,6 @@ def _converted(
     written = tensorflow_side.convert(
         prepared, quantization, [calibration], targets.get(target)
     )
-    return Artifact.from_content(repair_scales(written.content), model.name, target)
+    return Artifact.from_content(
+        repair(written.content, written.fused), model.name, target
+    )

@@ -16,6 +16,7 @@ from keras_diffmask.export.evidence import (
     budget_run,
     budget_table,
     budget_trial,
+    fitting,
 )
 
 SHAPE, CLASSES = (8, 8, 1), 10
@@ -46,7 +47,7 @@ def small_and_eager() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for module in (budget_methods, budget_trial):
             patch.setattr(module, "resnet8", _small)
-        patch.setattr(budget_trial, "compile_classifier", compiled)
+        patch.setattr(fitting, "compile_classifier", compiled)
         yield
 
 

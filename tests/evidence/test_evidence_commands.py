@@ -145,7 +145,7 @@ def test_settings_out_of_range(arguments: dict[str, int], sentence: str) -> None
 
 
 def test_size_belongs_to_ptb(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evidence", "har", "--size", "large"]) == 1
+    assert main(["evidence", "har", "--size", "large"]) == 2
     assert "Expected --size for ptb only" in capsys.readouterr().err
 
 

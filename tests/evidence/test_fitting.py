@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import keras_diffmask as kd
+from keras_diffmask.export.demo.datasets import Dataset
+from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.evidence import fitting
 
 EPOCHS, EXAMPLES = 4, 22
@@ -80,3 +82,22 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
     again = fitting.shuffled(10, 4, seed=2)(1)
     np.testing.assert_array_equal(np.concatenate(second), np.concatenate(again))
+
+
+def test_classifier_is_compiled_ordered_and_fitted_alike(tmp_path: Path) -> None:
+    """What both trials of a classifier call, twice over: the same network."""
+    x, y = _data()
+    nothing = x[:0], y[:0]
+    data = Dataset(x, y, *nothing, *nothing, ("a", "b"), "noise", "", x.shape[1:])
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        model, recipe = _model(), Recipe(EPOCHS, 8, 0.01, weight_decay=0.0)
+        seconds = fitting.train_classifier(
+            model, data, recipe, 1, tmp_path / name, lambda _: None
+        )
+        assert len(seconds) == EPOCHS
+        assert model.optimizer.iterations == EPOCHS * 3
+        made.append(model.get_weights())
+    for left, right in zip(*made, strict=True):
+        np.testing.assert_array_equal(left, right)

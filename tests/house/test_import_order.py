@@ -35,7 +35,7 @@ def test_imports_run_one_way(copy_of_repository: Path) -> None:
         ("keras_diffmask/gate.py", "from keras_diffmask import layers", "training"),
         ("keras_diffmask/gate.py", "from keras_diffmask import export", "training"),
         ("keras_diffmask/gate.py", "import tensorflow", "keras.ops only"),
-        ("export/atomic.py", "from keras_diffmask.export import artifact", "wing"),
+        ("export/litert.py", "from keras_diffmask.export import artifact", "wing"),
         ("keras_diffmask/nowhere.py", "", "training"),
     ],
 )

@@ -159,3 +159,17 @@ def assert_untouched(model: keras.Model, before: tuple[str, list]) -> None:
     config, values = fingerprint(model)
     assert config == before[0]
     assert all(np.array_equal(a, b) for a, b in zip(values, before[1], strict=True))
+
+
+def keeps(masked: keras.Model) -> list[np.ndarray]:
+    """What the gates keep, as gate values."""
+    return [gate.keep.astype(float) for gate in kd.gates(masked)]
+
+
+def decide_by_chance(masked: keras.Model, seed: int) -> None:
+    """Close some units of every gate, shares and units at random, and leave one."""
+    rng = np.random.default_rng(seed)
+    for gate in kd.gates(masked):
+        keep = rng.uniform(size=gate.units) < rng.uniform(0.2, 0.9)
+        keep[rng.integers(gate.units)] = True
+        gate.set_keep(keep)

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_diffmask import Gate, estimators, layers
+from keras_diffmask import Gate, estimators, layers, regularizers
 from keras_diffmask import granularity as granularities
 from keras_diffmask.keras_internals import flatten_layers
 from tests.laws.masked_examples import EXAMPLES, Example
@@ -73,6 +73,12 @@ LOGIT_ESTIMATORS = [
 def make_estimator(key: str, **more: Any) -> estimators.Estimator:
     name, arguments = ESTIMATORS[key]
     return estimators.ALL_OBJECTS[name](**{**arguments, **more})
+
+
+def make_penalty(key: str, strength: float) -> regularizers.GateRegularizer:
+    """L0, or what an estimator that keeps a given number takes in its place."""
+    kind = regularizers.L0 if key in INDEPENDENT_ESTIMATORS else regularizers.Entropy
+    return kind(strength)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import pytest
 from keras_diffmask import Gate, layers
 from keras_diffmask.layers.masked import MaskedLayer
 from keras_diffmask.layers.recurrent_masks import RecurrentGates, masked_cell_weights
-from keras_diffmask.regularizers import L0
 from tests.laws.masked_cases import (
     ESTIMATORS,
     FIRST_CASES,
@@ -24,6 +23,7 @@ from tests.laws.masked_cases import (
     array,
     gates,
     make_estimator,
+    make_penalty,
     own_weights,
     random_keep,
     randomize,
@@ -61,7 +61,9 @@ def by_turns(turn: int = 0) -> list[tuple[Case, str]]:
 def _built(key: str) -> tuple[tuple[Case, Any], ...]:
     made = []
     for case in cases_of(key):
-        layer = case.layer(make_estimator(key), gate_regularizer=L0(STRENGTH))
+        layer = case.layer(
+            make_estimator(key), gate_regularizer=make_penalty(key, STRENGTH)
+        )
         layer.build((None, *case.example.shape))
         made.append((case, layer))
     return tuple(made)

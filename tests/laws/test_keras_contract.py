@@ -7,12 +7,12 @@ import pytest
 from keras.src.testing import TestCase
 
 from keras_diffmask import granularity, layers
-from keras_diffmask.regularizers import L0
 from tests.laws.masked_cases import (
     FIRST_CASES,
     TRAINED_ESTIMATORS,
     Case,
     make_estimator,
+    make_penalty,
 )
 from tests.laws.pairs import cases_of
 
@@ -70,7 +70,7 @@ def _expected(case: Case, key: str, plain: Any) -> dict[str, int]:
 def test_layer_keeps_the_keras_contract(case: Case, key: str) -> None:
     plain, shape = case.plain(), (2, *case.example.shape)
     plain(np.zeros(shape, "float32"))
-    masked = case.bare(make_estimator(key), gate_regularizer=L0(0.1))
+    masked = case.bare(make_estimator(key), gate_regularizer=make_penalty(key, 0.1))
     # A bare cell takes states, which the contract cannot make up.
     layer_class, arguments = case.wrapper(masked)
     if layer_class is None:
@@ -78,7 +78,7 @@ def test_layer_keeps_the_keras_contract(case: Case, key: str) -> None:
         arguments = {
             **case.example.arguments,
             **case.gate_arguments(make_estimator(key)),
-            "gate_regularizer": L0(0.1),
+            "gate_regularizer": make_penalty(key, 0.1),
         }
     _Contract().run_layer_test(
         layer_class,

@@ -33,10 +33,6 @@ def _costs(model: keras.Model) -> tuple[dict[str, Cost], list[int]]:
     return costs, sizes
 
 
-def _keeps(masked: keras.Model) -> list[np.ndarray]:
-    return [gate.keep.astype(float) for gate in kd.gates(masked)]
-
-
 def _integers(model: keras.Model) -> dict[str, int]:
     """Counted on the layers that there are, by their own shapes."""
     return {"macs": count(trace(model).macs()), "parameters": model.count_params()}
@@ -48,7 +44,7 @@ def _assert_one_figure(original: keras.Model, masked: keras.Model) -> None:
     slim, plan = export.strip(masked), export.plan(masked)
     summary = kd.summary(masked, verbose=False)
     for name, integer in _integers(slim).items():
-        assert costs[name].count(_keeps(masked)) == integer, name
+        assert costs[name].count(alive.keeps(masked)) == integer, name
         assert getattr(plan, name)[1] == integer
         assert summary.total(name)[0] == integer
         assert getattr(plan, name)[0] == summary.total(name)[1]

@@ -50,29 +50,19 @@ def _costs(name: str) -> tuple[Flash | Ram, Flash | Ram]:
     return flash, ram
 
 
-def _keeps(masked: keras.Model) -> list[np.ndarray]:
-    return [gate.keep.astype(float) for gate in kd.gates(masked)]
-
-
 def _assert_that_of_the_stripped_model(name: str, masked: keras.Model) -> None:
     gating = Gating.without_gates(trace(export.strip(masked)))
     for cost in _costs(name):
         left = device_cost(cost.name, gating).count([])
-        assert cost.count(_keeps(masked)) == pytest.approx(left, abs=0.01), cost.name
-
-
-def _decide(masked: keras.Model, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for gate in kd.gates(masked):
-        keep = rng.uniform(size=gate.units) < rng.uniform(0.2, 0.9)
-        keep[rng.integers(gate.units)] = True
-        gate.set_keep(keep)
+        assert cost.count(alive.keeps(masked)) == pytest.approx(left, abs=0.01), (
+            cost.name
+        )
 
 
 @every_model
 def test_cost_of_a_decision_is_that_of_the_stripped_model(entry: Entry) -> None:
     masked = alive.pair(entry.name)[1]
-    _decide(masked, len(entry.name))
+    alive.decide_by_chance(masked, len(entry.name))
     _assert_that_of_the_stripped_model(entry.name, masked)
 
 
@@ -94,7 +84,7 @@ def test_cost_of_zeros_put_back_before_a_normalization() -> None:
         trunk.set_keep(np.arange(8) < kept)
         _assert_that_of_the_stripped_model("transformer_block", masked)
         flash, _ = _costs("transformer_block")
-        left = flash.left([*(float(keep.sum()) for keep in _keeps(masked)), 1.0])
+        left = flash.left([*(float(keep.sum()) for keep in alive.keeps(masked)), 1.0])
         assert [op.kind for op in left.ops].count("PAD") == 3 * (kept < 8)
 
 
@@ -108,7 +98,7 @@ def test_cost_of_a_single_head(heads: int) -> None:
         gate.set_keep(np.arange(gate.units) < many)
     _assert_that_of_the_stripped_model("transformer_block", masked)
     flash, _ = _costs("transformer_block")
-    keeps = _keeps(masked)
+    keeps = alive.keeps(masked)
     left = flash.left([*(float(keep.sum()) for keep in keeps), 1.0])
     kinds = [op.kind for op in left.ops]
     assert kinds.count("TRANSPOSE") == (1 if heads == 1 else 4)
@@ -174,7 +164,7 @@ def _by_layer(layer: Any, normed: bool) -> int:
 def test_weights_counted_layer_by_layer(name: str) -> None:
     """By a counter that knows no graph: array sizes of the stripped layers."""
     masked = alive.pair(name)[1]
-    _decide(masked, 7)
+    alive.decide_by_chance(masked, 7)
     slim = export.strip(masked)
     normed = {
         id(node.operation)
@@ -184,7 +174,7 @@ def test_weights_counted_layer_by_layer(name: str) -> None:
     }
     expected = sum(_by_layer(layer, id(layer) in normed) for layer in slim.layers)
     flash, _ = _costs(name)
-    sums = [*(float(keep.sum()) for keep in _keeps(masked)), 1.0]
+    sums = [*(float(keep.sum()) for keep in alive.keeps(masked)), 1.0]
     left = flash.left(sums)
     weights = {w.key: w for op in left.ops for w in op.weights}
     counted = sum(
@@ -216,8 +206,8 @@ def test_config_and_tensors(entry: Entry) -> None:
 def test_expected_at_a_decision(entry: Entry) -> None:
     """Flash to the byte; RAM where the planner's gaps stay in proportion."""
     masked = alive.pair(entry.name)[1]
-    _decide(masked, 11)
-    keeps = _keeps(masked)
+    alive.decide_by_chance(masked, 11)
+    keeps = alive.keeps(masked)
     tensors = [keras.ops.convert_to_tensor(keep.astype("float32")) for keep in keeps]
     flash, ram = _costs(entry.name)
     assert float(flash.expected(tensors)) == pytest.approx(flash.count(keeps), rel=1e-6)

@@ -31,19 +31,6 @@ _SAME_OPERATORS = [
     for e in alive.CHOSEN
     if e.name not in (*_ON_AVERAGE, "transformer_block", "recurrent_kinds")
 ]
-# Strict: these fail as long as they stand here.
-_KNOWN = {
-    "recurrent_kinds": "directions cut apart are layers of other names",
-    "merges": "`x[..., 1:]` has another name in the stripped model",
-}
-
-
-def _mark(entry: Entry) -> Any:
-    reason = _KNOWN.get(entry.name)
-    marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-    return pytest.param(entry, marks=marks)
-
-
 every_closure = pytest.mark.parametrize(
     ("entry", "places"),
     [c for c in CLOSURES if c[0].name not in _REWRITTEN][
@@ -59,26 +46,14 @@ def _cost(name: str) -> Latency:
     return Latency.of(gating, synthetic(gating))
 
 
-def _keeps(masked: keras.Model) -> list[np.ndarray]:
-    return [gate.keep.astype(float) for gate in kd.gates(masked)]
-
-
-def _decide(masked: keras.Model, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for gate in kd.gates(masked):
-        keep = rng.uniform(size=gate.units) < rng.uniform(0.2, 0.9)
-        keep[rng.integers(gate.units)] = True
-        gate.set_keep(keep)
-
-
-@pytest.mark.parametrize(
-    "entry", [_mark(e) for e in alive.CHOSEN if e.name not in _ON_AVERAGE], ids=str
-)
+@every_model
 def test_latency_of_a_decision_is_that_of_the_stripped_model(entry: Entry) -> None:
     masked = alive.pair(entry.name)[1]
-    _decide(masked, len(entry.name))
+    alive.decide_by_chance(masked, len(entry.name))
     cost = _cost(entry.name)
-    assert cost.count(_keeps(masked)) == cost.of_stripped(trace(export.strip(masked)))
+    assert cost.count(alive.keeps(masked)) == cost.of_stripped(
+        trace(export.strip(masked))
+    )
 
 
 @every_closure
@@ -86,7 +61,9 @@ def test_latency_of_closed_branches(entry: Entry, places: tuple[int, ...]) -> No
     masked = alive.pair(entry.name)[1]
     close_wholly(masked, places)
     cost = _cost(entry.name)
-    assert cost.count(_keeps(masked)) == cost.of_stripped(trace(export.strip(masked)))
+    assert cost.count(alive.keeps(masked)) == cost.of_stripped(
+        trace(export.strip(masked))
+    )
 
 
 @every_model
@@ -100,8 +77,8 @@ def test_config_and_tensors(entry: Entry) -> None:
     values = [rng.uniform(0.05, 0.95, size) for size in cost.sizes]
     assert again.count(values) == pytest.approx(cost.count(values), rel=1e-12)
     masked = alive.pair(entry.name)[1]
-    _decide(masked, 11)
-    for vector in (values, _keeps(masked)):
+    alive.decide_by_chance(masked, 11)
+    for vector in (values, alive.keeps(masked)):
         tensors = [keras.ops.convert_to_tensor(v.astype("float32")) for v in vector]
         got = float(alive.array(cost.expected(tensors)))
         assert got == pytest.approx(cost.count(vector), rel=1e-4)
@@ -129,8 +106,8 @@ def test_interpolated_as_numpy_does(entry: Entry) -> None:
     table = synthetic(gating_of(trace(alive.pair(entry.name)[0])))
     masked = alive.pair(entry.name)[1]
     for seed in range(3):
-        _decide(masked, seed)
-        keeps = _keeps(masked)
+        alive.decide_by_chance(masked, seed)
+        keeps = alive.keeps(masked)
         expected = _by_numpy(cost, table, entry.name, keeps)
         # Each operator is rounded to whole nanoseconds.
         assert cost.count(keeps) == pytest.approx(expected, abs=len(table.rows) / 2 + 1)

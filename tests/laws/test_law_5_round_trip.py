@@ -16,6 +16,7 @@ from tests.laws.masked_cases import (
     branches,
     gates,
     make_estimator,
+    make_penalty,
     randomize,
     set_logits,
 )
@@ -50,7 +51,10 @@ def test_every_layer_survives_the_round_trip(trip: str, tmp_path: Path) -> None:
     """With another estimator each; `test_pairs` has every pair's configuration."""
     turns = by_turns(list(TRIPS).index(trip))
     made = [
-        (case, case.layer(make_estimator(key), gate_regularizer=L0(0.01)))
+        (
+            case,
+            case.layer(make_estimator(key), gate_regularizer=make_penalty(key, 0.01)),
+        )
         for case, key in turns
     ]
     model = branches(made)

@@ -38,6 +38,8 @@ def test_readme_names_every_command() -> None:
         "strip",
         "pack",
         "convert",
+        "verify",
+        "vela",
         "benchmark",
         "compare",
     ):

@@ -186,4 +186,7 @@ class BidirectionalRule(RecurrentRule):
         )
         if both.return_sequences:
             backward = keras.ops.flip(backward, axis=1)
-        return keras.ops.concatenate([forward, backward], axis=-1)
+            maker_of(backward).name = cut.free_name(f"flip_{step.name}")
+        joined = keras.ops.concatenate([forward, backward], axis=-1)
+        maker_of(joined).name = cut.free_name(f"concat_{step.name}")
+        return joined

@@ -11,6 +11,7 @@ from keras_diffmask.graph import activations
 from keras_diffmask.graph.axes import on_last_axis
 from keras_diffmask.graph.rule import Channelwise, Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
+from keras_diffmask.layers import FakeQuantize
 
 
 @register(
@@ -31,6 +32,16 @@ class IdentityRule(Channelwise):
         if step.always_trains:
             return Rule.constants(self, step, inputs)
         return list(inputs)
+
+
+@register(FakeQuantize)
+class FakeQuantizeRule(Channelwise):
+    """0 is one of the integers. Other constants stay: a reader's bias could not hold
+    what its rounded weights make of them.
+    """
+
+    def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        return [np.where(inputs[0] == 0, 0.0, np.nan)]
 
 
 @register(keras.layers.Activation, *activations.ELEMENTWISE_LAYERS)

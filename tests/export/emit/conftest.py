@@ -94,22 +94,29 @@ def _in_process(monkeypatch):
     from keras_diffmask.export.emit import tensorflow_side
     from keras_diffmask.export.emit.agreement import measure_agreement
     from keras_diffmask.export.emit.checks import check_content
-    from keras_diffmask.export.emit.repair import repair_scales
+    from keras_diffmask.export.emit.repair import repair as repair_content
 
     # The repair patches TensorFlow for good: right in a child, not in a test.
-    monkeypatch.setattr(Calibrator, "_feed_tensors", Calibrator._feed_tensors)
+    for name in ("__init__", "_feed_tensors"):
+        monkeypatch.setattr(Calibrator, name, getattr(Calibrator, name))
 
     def convert(
-        model, samples, quantization="int8", repair=True, steps=None, streaming=False
+        model,
+        samples,
+        quantization="int8",
+        repair=True,
+        steps=None,
+        streaming=False,
+        target=targets.CORTEX_M,
+        io=None,
     ):
         samples = samples if isinstance(samples, list) else [samples]
         prepared = tensorflow_side.prepare_model(model, samples, steps, streaming)
-        target = targets.CORTEX_M
-        written = tensorflow_side.convert(prepared, quantization, samples, target)
+        written = tensorflow_side.convert(prepared, quantization, samples, target, io)
         content = written.content
         if repair:
-            content = repair_scales(content)
-            check_content(content, quantization, target, written.fused)
+            content = repair_content(content, written.fused)
+            check_content(content, quantization, target, written.fused, io)
         artifact = Artifact.from_content(content, model.name, target.name)
         agreement = measure_agreement(artifact, samples, prepared.reference)
         return replace(artifact, agreement=agreement)

@@ -45,7 +45,11 @@ BAD_CALIBRATION = {
     "empty generator": (generator_of_nothing(), "at least one calibration example"),
     "wrong size": (x(40, 4), r"shape \(n, 3\) for input .*shape \(40, 4\)"),
     "no batch axis": (x(3), r"shape \(n, 3\) for input .*shape \(3,\)"),
-    "labels in their place": (np.arange(40), r"shape \(n, 3\)"),
+    "labels in their place": (
+        np.arange(40),
+        r"shape \(n, 3\) .* int64, which look like class labels\. .* not the labels y",
+    ),
+    "a column of numbers": (x(40), r"shape \(n, 3\) .*received shape \(40,\)\. "),
     "one-hot labels": (np.eye(3, dtype="int64"), "dtype int64.*not labels"),
     "raw bytes": (np.zeros((40, 3), "uint8"), "dtype uint8.*/ 255"),
     "booleans": (np.zeros((40, 3), bool), "dtype bool"),
@@ -134,6 +138,7 @@ def test_int8_far_from_keras_warns(monkeypatch):
     monkeypatch.setattr(
         converting, "_convert", lambda *a, **k: (b"", {"agreement": agreement})
     )
+    monkeypatch.setattr(converting, "finish", lambda content, *rest: content)
     monkeypatch.setattr(
         converting.Artifact, "from_content", classmethod(lambda *a, **k: None)
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from keras_diffmask import export
+from keras_diffmask import errors, export
 from keras_diffmask.errors import ConversionError, UnsupportedModelError
 from keras_diffmask.export.emit import job as jobs
 
@@ -178,4 +178,4 @@ def test_converts_under_jax_from_an_uninstalled_package(tmp_path):
 
 
 def package_root():
-    return str(Path(jobs.errors.__file__).parent.parent)
+    return str(Path(errors.__file__).parent.parent)

@@ -177,7 +177,7 @@ def test_numbers_of_another_width_are_named(written, monkeypatch):
     monkeypatch.setattr(checks, "CELL_INPUT", checks.STATE_INPUT)
     content = written["fusable", "int8"].content
     fused = [
-        FusedCall("l", *checks._lstm_sizes(graph, op)) for graph, op in lstms(content)
+        FusedCall("l", *checks.lstm_sizes(graph, op)) for graph, op in lstms(content)
     ]
     with pytest.raises(
         ConversionError, match=f"INT16 at input 18 of an integer {LSTM}"

@@ -12,6 +12,7 @@ import pytest
 
 import keras_diffmask as kd
 from keras_diffmask import export
+from keras_diffmask.export.evidence.lstm_step import lstm_differences
 from tests.export.emit.conftest import shake
 
 layers = keras.layers
@@ -175,6 +176,34 @@ def test_microcontroller_runtime_agrees_over_128_steps(written, name):
     )
     assert np.abs(steps).max() <= 2
     assert agree >= 0.99
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_one_step_takes_the_runtimes_at_most_one_apart(written, name):
+    pytest.importorskip("tflite_micro")
+    artifact, x, _ = written[name]
+    integers = artifact.inputs[0].quantize(x[:4])
+    for found in lstm_differences(artifact.content, integers):
+        assert np.abs(found.step).max() <= 1
+        assert np.mean(found.step != 0) < 0.03
+
+
+def test_a_recurrence_that_amplifies_takes_them_further(convert_here):
+    """What a step leaves is carried on by the network: other scales do not mend it."""
+    pytest.importorskip("tflite_micro")
+    x, y = made_up_windows()
+    model = make(plain, x[:600], y[:600])
+    kernel, recurrent, bias = model.get_layer("l").get_weights()
+    model.get_layer("l").set_weights([kernel, 6 * recurrent, bias])
+    artifact = convert_here(model, x[:64])
+    integers = artifact.inputs[0].quantize(x[600:608])
+    (found,) = lstm_differences(artifact.content, integers)
+    assert np.abs(found.step).max() <= 1
+    assert np.abs(found.sequence).max() > 2
+    # So does LiteRT from itself, where as many entries of h are moved by one.
+    assert np.abs(found.nudged).max() > 2
+    early, late = (np.mean(found.sequence[:, t] != 0) for t in (0, -1))
+    assert late > 2 * early
 
 
 def same_choice(ours, theirs):

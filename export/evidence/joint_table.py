@@ -1,0 +1,86 @@
+"""The table of pruning and quantization, one after the other and together."""
+
+import math
+from typing import Any
+
+from keras_diffmask.export.evidence.joint_trial import DENSE, JOINT_4, JOINT_8, PRUNED
+from keras_diffmask.export.evidence.report import Sample, Table
+from keras_diffmask.export.runs import Figures
+
+#: What was trained -> the figures of each seed.
+Trials = dict[str, list[Figures]]
+#: Row -> what was trained, and the file of it; None for the Keras model in floats.
+ROWS: dict[str, tuple[str, str | None]] = {
+    "dense float": (DENSE, None),
+    "pruned float": (PRUNED, None),
+    "pruned, then int8": (PRUNED, "int8"),
+    "pruned and int8 together": (JOINT_8, "learned"),
+    "pruned, then int4": (PRUNED, "int4"),
+    "pruned and int4 together": (JOINT_4, "learned"),
+}
+#: Points that int8 and int4 may lose to the dense float network.
+POINTS = {"pruned and int8 together": 1.5, "pruned and int4 together": 3.0}
+HEADER = ("network", "test accuracy %", "points to dense float", "MACs %", "bytes")
+
+
+def values(trials: Trials, row: str) -> tuple[float, ...]:
+    """The test accuracies of a row, per seed."""
+    trained, file = ROWS[row]
+    found = [one if file is None else one["files"][file] for one in trials[trained]]
+    return tuple(one["test"] for one in found)
+
+
+def points(trials: Trials, row: str, than: str = "dense float") -> Sample:
+    """Per seed, points of accuracy above another row."""
+    pairs = zip(values(trials, row), values(trials, than), strict=True)
+    return Sample(tuple(100 * (a - b) for a, b in pairs))
+
+
+def table(trials: Trials) -> Table:
+    """One row per network and file; mean ± deviation (lowest..highest)."""
+    rows = []
+    for row, (trained, file) in ROWS.items():
+        figures = trials[trained]
+        shares = Sample(tuple(one["macs_share"] for one in figures))
+        sizes = [one["files"][file]["bytes"] for one in figures] if file else []
+        rows.append(
+            (
+                row,
+                Sample(values(trials, row)).written(".2f", 100),
+                "" if row == "dense float" else points(trials, row).written("+.2f"),
+                f"{100 * shares.mean:.1f}",
+                f"{sum(sizes) / len(sizes):,.0f}" if sizes else "",
+            )
+        )
+    return Table(HEADER, tuple(rows), left=(0,))
+
+
+def notes(trials: Trials) -> list[str]:
+    """What the table comes to, against what was aimed at."""
+    lines = []
+    for bits in ("int8", "int4"):
+        together, after = f"pruned and {bits} together", f"pruned, then {bits}"
+        ahead, below = points(trials, together, after), -points(trials, together).mean
+        error = ahead.deviation / math.sqrt(len(ahead.values))
+        aim = "above 0" if bits == "int4" else "at least minus the standard error"
+        reached = ahead.mean > 0 if bits == "int4" else ahead.mean >= -error
+        lines.append(
+            f"{bits}, together to one after the other, paired by seed: "
+            f"{ahead.written('+.2f')} points, standard error {error:.2f}; aim: {aim}, "
+            f"{_word(reached)}."
+        )
+        most = POINTS[together]
+        lines.append(
+            f"{bits}, together: {below:.2f} points below dense float; aim: at most "
+            f"{most:g}, {_word(below <= most)}."
+        )
+    return lines
+
+
+def summary(trials: Trials) -> dict[str, Any]:
+    """The figures that the aims are about."""
+    return {row: values(trials, row) for row in ROWS}
+
+
+def _word(is_reached: bool) -> str:
+    return "reached" if is_reached else "not reached"

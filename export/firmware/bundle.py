@@ -1,0 +1,106 @@
+"""Writes the folder, whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export.firmware import sources
+from keras_diffmask.export.firmware.arena import arena_size
+from keras_diffmask.export.firmware.cxx import identifier
+from keras_diffmask.export.firmware.golden import make_golden
+from keras_diffmask.export.firmware.op_methods import methods
+from keras_diffmask.export.firmware.program import MAKEFILE, main_program
+from keras_diffmask.export.firmware.readme import readme
+from keras_diffmask.export.hybrid import check_no_hybrid
+
+if TYPE_CHECKING:
+    from keras_diffmask.export.artifact import Artifact
+
+# By these a folder is known as one of ours, which may be replaced.
+_MARKS = ("model_data.cc", "model_settings.h", "op_resolver.h")
+
+
+def save_firmware(
+    artifact: "Artifact",
+    path: str | os.PathLike,
+    golden: Any = None,
+    arena_bytes: int | None = None,
+    force: bool = False,
+) -> Path:
+    """Writes the bundle of a model; see `Artifact.save_firmware`."""
+    path = Path(path)
+    _check_place(path, force)
+    texts = _texts(artifact, golden, arena_bytes)
+    try:
+        _write(path, texts)
+    except OSError as error:
+        raise ArtifactError(
+            "a folder that can be written",
+            f"{str(path)!r} ({error.strerror or error})",
+            "Choose a name in an existing directory you may write to.",
+        ) from error
+    return path
+
+
+def _texts(
+    artifact: "Artifact", golden: Any, arena_bytes: int | None
+) -> dict[str, str]:
+    """File name -> content."""
+    calls = methods(artifact.ops)
+    check_no_hybrid(artifact.content, "a microcontroller")
+    space = identifier(artifact.name)
+    arena = arena_size(artifact.content, arena_bytes)
+    example = make_golden(artifact, golden)
+    return {
+        **sources.model_data(artifact, space),
+        **sources.settings(artifact, space, arena),
+        **sources.op_resolver(calls, space),
+        **sources.golden(example, space),
+        "main.cc": main_program(artifact, space),
+        "Makefile": MAKEFILE,
+        "README.md": readme(artifact, space, arena, example),
+    }
+
+
+def _check_place(path: Path, force: bool) -> None:
+    if not path.exists():
+        return
+    if not force:
+        raise ArtifactError(
+            "a folder that does not exist yet",
+            f"{str(path)!r}, which does",
+            "Choose another name, or pass force=True to replace it.",
+        )
+    if not path.is_dir() or (
+        any(path.iterdir()) and not all((path / mark).is_file() for mark in _MARKS)
+    ):
+        raise ArtifactError(
+            "a folder that save_firmware wrote, or an empty one, with force=True",
+            f"{str(path)!r}, which is something else",
+            "Choose another name; nothing was changed.",
+        )
+
+
+def _write(path: Path, texts: dict[str, str]) -> None:
+    # In the same directory: a rename is atomic only within one file system.
+    parent = path.absolute().parent
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
+    try:
+        made, old = scratch / "made", scratch / "old"
+        # Not mkdtemp's own folder, which nobody else may read.
+        made.mkdir()
+        for name, text in texts.items():
+            (made / name).write_text(text, encoding="utf-8")
+        if path.exists():
+            os.rename(path, old)
+        try:
+            os.rename(made, path)
+        except OSError:
+            if old.exists():
+                os.rename(old, path)
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,37 @@
+"""Dynamic-range models: float activations, int8 weights."""
+
+from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export.flatbuffer import read_subgraphs
+
+
+def hybrid_op(content: bytes) -> str | None:
+    """The first operator that multiplies floats by int8 weights, or None.
+
+    Args:
+        content: a .tflite file.
+    """
+    for graph in read_subgraphs(content):
+        for op in graph.ops:
+            dtypes = [graph.tensors[i].dtype for i in op.inputs[:3] if i >= 0]
+            if "FLOAT32" in dtypes[:1] and {"INT8", "INT4"} & set(dtypes[1:]):
+                return op.name
+    return None
+
+
+def check_no_hybrid(content: bytes, device: str) -> None:
+    """Raises for a dynamic-range model.
+
+    Args:
+        content: a .tflite file.
+        device: what cannot run it, with its article.
+
+    Raises:
+        ArtifactError: names the operator.
+    """
+    op = hybrid_op(content)
+    if op is not None:
+        raise ArtifactError(
+            f"float or integer operators throughout, as {device} needs",
+            f"{op} of float inputs with int8 weights (dynamic-range quantization)",
+            "Convert with quantization='int8' and target='cortex-m'.",
+        )

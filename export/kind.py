@@ -1,0 +1,58 @@
+"""Which quantization mode a .tflite file is of, told from its tensors."""
+
+from keras_diffmask.export.flatbuffer import SubgraphView
+
+_INTEGERS = {"INT4", "INT8", "UINT8", "INT16"}
+
+
+def quantization_of(graph: SubgraphView) -> str:
+    """The name of a mode (see `keras_diffmask.export.modes`), or "mixed".
+
+    Args:
+        graph: the main subgraph of a file, whoever wrote it.
+    """
+    weights = _dtypes(graph, constant=True)
+    computed = _dtypes(graph, constant=False)
+    if "FLOAT32" in weights | computed:
+        if computed & _INTEGERS:
+            return "mixed"
+        if "FLOAT16" in weights:
+            return "float16"
+        if not weights & _INTEGERS:
+            return "float32"
+        # Unpacked before it is used is another thing, and slower.
+        unpacked = any(op.name == "DEQUANTIZE" for op in graph.ops)
+        return (
+            "dynamic" if weights & _INTEGERS == {"INT8"} and not unpacked else "mixed"
+        )
+    if "INT4" in weights:
+        return "int4"
+    if "INT16" in computed:
+        return "int16x8"
+    return "int8" if "INT8" in computed else "mixed"
+
+
+def _dtypes(graph: SubgraphView, constant: bool) -> set[str]:
+    """Types of what operators read or write, but for the border of a graph.
+
+    There QUANTIZE and DEQUANTIZE may stand between real numbers and integers. Of
+    what is computed only outputs count: a fused LSTM reads an int16 state.
+    """
+    found = set()
+    border = {*graph.inputs, *graph.outputs}
+    for op in graph.ops:
+        for index in op.inputs if constant else op.outputs:
+            if index < 0 or graph.tensors[index].constant != constant:
+                continue
+            if index in border and op.name in ("QUANTIZE", "DEQUANTIZE"):
+                continue
+            # What unpacks a float16 weight computes nothing.
+            if op.name == "DEQUANTIZE" and _unpacks(graph, op.inputs[0]):
+                if not constant:
+                    continue
+            found.add(graph.tensors[index].dtype)
+    return found
+
+
+def _unpacks(graph: SubgraphView, index: int) -> bool:
+    return graph.tensors[index].constant and graph.tensors[index].dtype == "FLOAT16"

@@ -1,0 +1,8 @@
+"""Simulates the device's integers in a whole model while it trains."""
+
+from keras_diffmask.quantization.insert import insert_quantizers as insert_quantizers
+from keras_diffmask.quantization.insert import split_activations as split_activations
+from keras_diffmask.quantization.quantize_model import (
+    quantize_model as quantize_model,
+)
+from keras_diffmask.quantization.quantize_model import require_plain as require_plain

@@ -1,0 +1,146 @@
+"""Insert: a model with quantizers on its kernels and between its layers."""
+
+from typing import Any
+
+import keras
+
+from keras_diffmask import keras_internals, rebuild
+from keras_diffmask.keras_internals import Call
+from keras_diffmask.layers import FakeQuantize
+from keras_diffmask.quantization import kinds
+from keras_diffmask.quantization.points import Point, find_points
+from keras_diffmask.quantizers import Quantization
+
+
+def insert_quantizers(
+    model: keras.Model, quantization: Quantization, model_class: type = keras.Model
+) -> keras.Model:
+    """The model with the device's integers simulated in it.
+
+    Args:
+        model: a Functional model, masked or not. It is not changed.
+        quantization: how.
+        model_class: the class of the result.
+    """
+    return _Inserter(model, quantization).run(model_class)
+
+
+def split_activations(model: keras.Model) -> keras.Model:
+    """The model with activations of their own where the device has an operator.
+
+    A ReLU is part of the kernel's operator; a softmax, say, reads integers, so
+    that what it reads has a range.
+
+    Args:
+        model: a Functional model without masks. It is not changed.
+    """
+    split = [layer for layer in model.layers if _has_operator(layer)]
+    if not split:
+        return model
+    ids = {id(layer) for layer in split}
+
+    def make(old: Any) -> Any:
+        return rebuild.clone(old, **({"activation": None} if id(old) in ids else {}))
+
+    rebuilder = rebuild.Rebuilder(model, make, rebuild.arrays)
+    behind: dict[int, Any] = {}
+
+    def perform(call: Call, args: tuple, kwargs: dict) -> Any:
+        outputs = rebuilder.call(call.operation, args, kwargs)
+        layer = call.operation
+        if id(layer) not in ids:
+            return outputs
+        if id(layer) not in behind:
+            name = rebuilder.free_name(f"{layer.name}_activation")
+            behind[id(layer)] = keras.layers.Activation(
+                layer.activation, name=name, dtype=layer.dtype_policy
+            )
+        return behind[id(layer)](outputs)
+
+    return rebuilder.run(perform)
+
+
+def _has_operator(layer: Any) -> bool:
+    return kinds.is_kernel(layer) and kinds.activation_of(layer) not in kinds.FUSED
+
+
+class _Inserter:
+    def __init__(self, model: keras.Model, quantization: Quantization) -> None:
+        self.model = model
+        self.quantization = quantization
+        self.points = find_points(model)
+        self.ranges: dict[int, FakeQuantize] = {}
+        self.rebuilder = rebuild.Rebuilder(model, self._make, lambda old: None)
+        self.copied: list[tuple[Any, Any]] = []
+
+    def run(self, model_class: type) -> keras.Model:
+        result = self.rebuilder.run(self._perform, model_class, self._inputs)
+        for old, new in self.copied:
+            _copy(old, new)
+        return result
+
+    def _make(self, old: Any) -> Any:
+        new = self._with_quantizer(old) if kinds.masked_form(old) else None
+        new = rebuild.clone(old) if new is None else new
+        self.copied.append((old, new))
+        return new
+
+    def _with_quantizer(self, old: Any) -> Any:
+        masked = kinds.masked_form(old)
+        if not getattr(masked, "quantized", True):
+            return None
+        given = old.get_config()
+        if type(old) is not masked:
+            given |= masked.without_gates
+        quantizer = self.quantization.of_weights(old)
+        return masked.from_config(
+            {**given, "quantizer": keras.saving.serialize_keras_object(quantizer)}
+        )
+
+    def _inputs(self, inputs: list[Any]) -> list[Any]:
+        pairs = zip(self.model.inputs, inputs, strict=True)
+        return [self._rounded(old, new) for old, new in pairs]
+
+    def _perform(self, call: Call, args: tuple, kwargs: dict) -> Any:
+        outputs = self.rebuilder.call(call.operation, args, kwargs)
+        if not any(id(tensor) in self.points for tensor in call.outputs):
+            return outputs
+        pairs = zip(call.outputs, keras.tree.flatten(outputs), strict=True)
+        flat = [self._rounded(old, new) for old, new in pairs]
+        return keras.tree.pack_sequence_as(outputs, flat)
+
+    def _rounded(self, old: Any, new: Any) -> Any:
+        point = self.points.get(id(old))
+        if point is None:
+            return new
+        if point.key not in self.ranges:
+            self.ranges[point.key] = self._range(point)
+        more = {} if point.observe or point.fixed else {"observe": False}
+        return self.ranges[point.key](new, **more)
+
+    def _range(self, point: Point) -> FakeQuantize:
+        quantization = self.quantization
+        low, high = point.fixed or (None, None)
+        return FakeQuantize(
+            quantization.activation_bits,
+            "fixed" if point.fixed else quantization.ranges,
+            quantization.momentum,
+            quantization.delay,
+            low=low,
+            high=high,
+            name=self.rebuilder.free_name(f"{point.name}_range"),
+        )
+
+
+def _copy(old: Any, new: Any) -> None:
+    """Give a layer the weights of another, and its gates theirs."""
+    if not isinstance(old, keras.layers.Layer) or not old.weights:
+        return
+    shared = rebuild.weights_without_gates(old)
+    rebuild.assign(new, [keras.ops.convert_to_numpy(weight) for weight in shared])
+    inner = [
+        [x for x in keras_internals.flatten_layers(one) if hasattr(x, "set_keep")]
+        for one in (old, new)
+    ]
+    for gate, copy in zip(*inner, strict=True):
+        copy.set_weights(gate.get_weights())
