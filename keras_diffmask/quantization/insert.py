@@ -91,8 +91,8 @@ class _Inserter:
         ]
         if names:
             warnings.warn(
-                f"The weights of {', '.join(names)} are not rounded in training, for no "
-                "masked layer stands for them: to_tflite quantizes them afterwards.",
+                f"The weights of {', '.join(names)} are not rounded in training, for "
+                "no masked layer stands for them: to_tflite quantizes them afterwards.",
                 # The caller of quantize_model or mask_model.
                 stacklevel=5,
             )
