@@ -70,6 +70,9 @@ def on_asymmetric_grid(values: Any, low: Any, high: Any, bits: int) -> Any:
     Backward: 1 for a value inside the range, 0 outside; what is clipped hands
     its gradient to `low` or `high`.
     """
+    values, low, high = (
+        ops.convert_to_tensor(x, dtype="float32") for x in (values, low, high)
+    )
     bottom, top, scale = (ops.stop_gradient(x) for x in nudged(low, high, bits))
     # The nudged numbers forward, and the gradient of the given ones backward.
     # By comparison: at the limits backends part on the gradient of a maximum.
