@@ -20,6 +20,8 @@ ROWS: dict[str, tuple[str, str | None]] = {
 }
 #: Points that int8 and int4 may lose to the dense float network.
 POINTS = {"pruned and int8 together": 1.5, "pruned and int4 together": 3.0}
+#: Of a file and its simulation: outputs at most a step off, and equal classes.
+WITHIN_1, CLASS = 0.99, 0.995
 HEADER = ("network", "test accuracy %", "points to dense float", "MACs %", "bytes")
 
 
@@ -73,6 +75,22 @@ def notes(trials: Trials) -> list[str]:
         lines.append(
             f"{bits}, together: {below:.2f} points below dense float; aim: at most "
             f"{most:g}, {_word(below <= most)}."
+        )
+    return [*lines, *_agreement(trials)]
+
+
+def _agreement(trials: Trials) -> list[str]:
+    """How near the files are to what simulated them; the worst seed."""
+    lines = []
+    for trained in (JOINT_8, JOINT_4):
+        found = [one["files"]["learned"]["agreement"] for one in trials[trained]]
+        worst = {name: min(one[name] for one in found) for name in found[0]}
+        is_reached = worst["within_1"] >= WITHIN_1 and worst["class_within_1"] >= CLASS
+        lines.append(
+            f"{trained}, file to simulation, LiteRT's reference kernels: outputs equal "
+            f"{worst['exact']:.2%}, at most one step off {worst['within_1']:.2%} (aim "
+            f"{WITHIN_1:.0%}); class equal {worst['class']:.2%}, or one step behind "
+            f"{worst['class_within_1']:.2%} (aim {CLASS:.1%}): {_word(is_reached)}."
         )
     return lines
 

@@ -50,7 +50,7 @@ def run_trial(
 
     Returns:
         Plain figures: per file name accuracies and bytes; that of the Keras model
-        and the share of the MACs; how far a file is from what it was trained as.
+        and the share of the MACs; how near a file is to what simulated it.
     """
     clock = Clock()
     keras.utils.set_random_seed(seed)
@@ -64,7 +64,11 @@ def run_trial(
         )
     slim = strip(model, keep_quantizers=integers is not None)
     with reporter.phase(f"{label}: converting and scoring") as advance:
-        files = {name: _scored(file, data) for name, file in _files(slim, data)}
+        files = {}
+        for name, file in _files(slim, data):
+            files[name] = _scored(file, data)
+            if integers is not None:
+                files[name]["agreement"] = _agreement(file, slim, data.x_test)
         advance("scored")
     return {
         "test": score(slim, data.x_test, data.y_test),
@@ -94,4 +98,26 @@ def _scored(file: Artifact, data: Dataset) -> dict[str, Any]:
         "test": accuracy(file.run(data.x_test), data.y_test),
         "validation": accuracy(file.run(data.x_val), data.y_val),
         "bytes": file.nbytes,
+    }
+
+
+def _agreement(file: Artifact, slim: keras.Model, x: np.ndarray) -> dict[str, float]:
+    """How often LiteRT's reference kernels answer what the simulation does.
+
+    Returns:
+        Shares of the outputs that are the same integer, and at most one step off;
+        shares of the examples with the same class, and with one that is at most one
+        step behind the largest.
+    """
+    simulated = slim.predict(x, batch_size=256, verbose=0)
+    found = file.run(x, reference_kernels=True)
+    scale = file.outputs[0].scale or 1.0
+    steps = np.rint(np.abs(found - simulated) / scale)
+    chosen = np.take_along_axis(simulated, found.argmax(-1)[:, None], axis=-1)[:, 0]
+    behind = np.rint((simulated.max(axis=-1) - chosen) / scale)
+    return {
+        "exact": float(np.mean(steps == 0)),
+        "within_1": float(np.mean(steps <= 1)),
+        "class": float(np.mean(found.argmax(axis=-1) == simulated.argmax(axis=-1))),
+        "class_within_1": float(np.mean(behind <= 1)),
     }

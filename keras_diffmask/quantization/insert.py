@@ -1,5 +1,6 @@
 """Insert: a model with quantizers on its kernels and between its layers."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -74,10 +75,27 @@ class _Inserter:
         self.copied: list[tuple[Any, Any]] = []
 
     def run(self, model_class: type) -> keras.Model:
+        self._warn_of_floats()
         result = self.rebuilder.run(self._perform, model_class, self._inputs)
         for old, new in self.copied:
             _copy(old, new)
         return result
+
+    def _warn_of_floats(self) -> None:
+        """Kernels inside of what no masked layer stands for train in floats."""
+        names = [
+            layer.name
+            for layer in self.model.layers
+            if kinds.masked_form(layer) is None
+            and any(len(weight.shape) > 1 for weight in layer.weights)
+        ]
+        if names:
+            warnings.warn(
+                f"The weights of {', '.join(names)} are not rounded in training, for "
+                "no masked layer stands for them: to_tflite quantizes them afterwards.",
+                # The caller of quantize_model or mask_model.
+                stacklevel=5,
+            )
 
     def _make(self, old: Any) -> Any:
         new = self._with_quantizer(old) if kinds.masked_form(old) else None

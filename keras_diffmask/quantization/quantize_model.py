@@ -37,6 +37,9 @@ def quantize_model(
     Returns:
         A Functional model, not compiled, whose layers have the original's names.
 
+    Warns:
+        UserWarning: weights that stay in floats, inside of a `TimeDistributed`, say.
+
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
             holds NaN, or has masks or quantizers already.

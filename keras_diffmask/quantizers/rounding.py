@@ -70,9 +70,14 @@ def on_asymmetric_grid(values: Any, low: Any, high: Any, bits: int) -> Any:
     Backward: 1 for a value inside the range, 0 outside; what is clipped hands
     its gradient to `low` or `high`.
     """
+    values, low, high = (
+        ops.convert_to_tensor(x, dtype="float32") for x in (values, low, high)
+    )
     bottom, top, scale = (ops.stop_gradient(x) for x in nudged(low, high, bits))
     # The nudged numbers forward, and the gradient of the given ones backward.
-    clipped = ops.maximum(values, through(low, bottom))
-    clipped = ops.minimum(clipped, through(high, top))
+    # By comparison: at the limits backends part on the gradient of a maximum.
+    below, above = through(low, bottom), through(high, top)
+    clipped = ops.where(values > top, above, values)
+    clipped = ops.where(values < bottom, below, clipped)
     steps = ops.round((clipped - bottom) / scale)
     return through(clipped, steps * scale + bottom)

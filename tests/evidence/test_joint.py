@@ -46,26 +46,38 @@ def _trial(test: float, **files: float) -> dict[str, Any]:
     return {"test": test, "macs_share": 0.3, "files": found}
 
 
-def _notes(eight: tuple[float, float], four: tuple[float, float]) -> list[str]:
+_NEAR = {"exact": 0.8, "within_1": 0.995, "class": 0.99, "class_within_1": 0.999}
+
+
+def _notes(
+    eight: tuple[float, float], four: tuple[float, float], within_1: float = 0.995
+) -> list[str]:
     trials = {
         "dense": [_trial(0.90)] * 2,
         "pruned": [_trial(0.88, int8=0.87, int4=0.60)] * 2,
         "joint int8": [_trial(0.88, learned=value) for value in eight],
         "joint int4": [_trial(0.86, learned=value) for value in four],
     }
+    for trained in ("joint int8", "joint int4"):
+        for one in trials[trained]:
+            near = {**_NEAR, "within_1": within_1}
+            one["files"]["learned"]["agreement"] = near
     assert len(joint_table.table(trials).rows) == 6
     return joint_table.notes(trials)
 
 
 def test_notes_say_what_was_reached() -> None:
-    ahead, below, ahead4, below4 = _notes((0.886, 0.888), (0.871, 0.873))
+    ahead, below, ahead4, below4, *near = _notes((0.886, 0.888), (0.871, 0.873))
     assert "+1.70 ± 0.14" in ahead and "standard error 0.10" in ahead
     assert "1.30 points below dense float; aim: at most 1.5" in below
     assert "2.80 points below dense float; aim: at most 3" in below4
     for note in (ahead, below, ahead4, below4):
         assert note.endswith(", reached.")
+    assert len(near) == 2 and all(
+        note.endswith("(aim 99.5%): reached.") for note in near
+    )
 
 
 def test_notes_say_what_was_not_reached() -> None:
-    ahead, below, ahead4, below4 = _notes((0.85, 0.86), (0.5, 0.6))
-    assert all(note.endswith("not reached.") for note in (ahead, below, ahead4, below4))
+    notes = _notes((0.85, 0.86), (0.5, 0.6), within_1=0.98)
+    assert len(notes) == 6 and all(note.endswith("not reached.") for note in notes)

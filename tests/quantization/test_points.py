@@ -121,6 +121,13 @@ def test_gates_are_no_data(image: object) -> None:
     assert names == ["x", "relu", "mean", "dense"]
 
 
+def test_what_stays_in_floats_is_named() -> None:
+    x = keras.Input((5, 4))
+    h = layers.TimeDistributed(layers.Dense(3), name="each_step")(x)
+    with pytest.warns(UserWarning, match="The weights of each_step are not rounded"):
+        kd.quantize_model(keras.Model(x, layers.Flatten()(h)))
+
+
 def test_activations_with_an_operator_are_taken_out_of_kernels() -> None:
     model = keras.Sequential(
         [keras.Input((4,)), layers.Dense(3, "softmax", name="dense")]
