@@ -1,6 +1,7 @@
-"""Files written whole or not at all."""
+"""Files and folders written whole or not at all."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -46,4 +47,36 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
             for leftover in scratch.iterdir():
                 leftover.unlink()
             scratch.rmdir()
+    return path
+
+
+def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Lets `write` fill a new folder, which then takes the place of `path`.
+
+    Args:
+        path: the folder to make or to replace.
+        write: called with an empty folder in the same directory; what it leaves
+            there becomes `path`.
+
+    Returns:
+        `path`. Where `write` or the file system fails, an older folder of that
+        name is as it was, and nothing new is left behind.
+    """
+    parent = path.absolute().parent
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
+    try:
+        made, old = scratch / "made", scratch / "old"
+        # Not mkdtemp's own folder, which nobody else may read.
+        made.mkdir()
+        write(made)
+        if path.exists():
+            os.rename(path, old)
+        try:
+            os.rename(made, path)
+        except OSError:
+            if old.exists():
+                os.rename(old, path)
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return path

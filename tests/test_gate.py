@@ -9,7 +9,7 @@ import pytest
 
 from keras_diffmask import Gate, estimators
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.regularizers import L0
+from keras_diffmask.regularizers import L0, Entropy
 from tests.laws.masked_cases import (
     INDEPENDENT_ESTIMATORS,
     LOGIT_ESTIMATORS,
@@ -185,7 +185,7 @@ def test_gate_trains_its_logits_and_nothing_else() -> None:
     assert frozen == {"fixed", "fixed_keep", "decided_score"}
 
 
-@every_estimator
+@every_independent
 def test_gate_penalty_is_counted_once_however_often_it_is_called(key: str) -> None:
     gate = _gate(
         estimator=make_estimator(key), regularizer=L0(0.25), weights_per_gate=7.0
@@ -196,6 +196,15 @@ def test_gate_penalty_is_counted_once_however_often_it_is_called(key: str) -> No
     (loss,) = gate.losses
     expected = 0.25 * 7.0 * array(gate.keep_probability()).sum(dtype="float64")
     np.testing.assert_allclose(float(loss), expected, rtol=1e-6)
+
+
+def test_gate_of_a_fixed_count_counts_its_entropy_once() -> None:
+    gate = _gate(estimator=make_estimator("top_k"), regularizer=Entropy(0.5))
+    set_logits(gate, [0.0, 0.0, 0.0, 0.0])
+    for training in (True, False, True):
+        gate(training=training)
+    (loss,) = gate.losses
+    np.testing.assert_allclose(float(loss), 0.5 * np.log(4.0), rtol=1e-6)
 
 
 def test_gate_penalty_of_a_fixed_gate_counts_the_decision() -> None:

@@ -1,11 +1,10 @@
 """Writes the folder, whole or not at all."""
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_diffmask.atomic import write_folder_atomically
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export.firmware import sources
 from keras_diffmask.export.firmware.arena import arena_size
@@ -85,22 +84,8 @@ def _check_place(path: Path, force: bool) -> None:
 
 
 def _write(path: Path, texts: dict[str, str]) -> None:
-    # In the same directory: a rename is atomic only within one file system.
-    parent = path.absolute().parent
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
-    try:
-        made, old = scratch / "made", scratch / "old"
-        # Not mkdtemp's own folder, which nobody else may read.
-        made.mkdir()
+    def fill(folder: Path) -> None:
         for name, text in texts.items():
-            (made / name).write_text(text, encoding="utf-8")
-        if path.exists():
-            os.rename(path, old)
-        try:
-            os.rename(made, path)
-        except OSError:
-            if old.exists():
-                os.rename(old, path)
-            raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            (folder / name).write_text(text, encoding="utf-8")
+
+    write_folder_atomically(path, fill)

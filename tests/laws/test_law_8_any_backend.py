@@ -18,6 +18,7 @@ from tests.laws.masked_cases import (
     branches,
     gates,
     make_estimator,
+    make_penalty,
     own_weights,
     randomize,
     set_logits,
@@ -28,14 +29,15 @@ JIT = keras.backend.backend() == "jax"
 
 
 @functools.cache
-def _fitted(turn: int, regularizer: Any = None, **more: Any) -> tuple[Any, list]:
+def _fitted(turn: int, strength: float | None = None, **more: Any) -> tuple[Any, list]:
     """One model with all layers, and what its gates train before and after."""
     keras.utils.set_random_seed(7)
     turns = by_turns(turn)
-    made = [
-        (case, case.layer(make_estimator(key), gate_regularizer=regularizer, **more))
-        for case, key in turns
-    ]
+    made = []
+    for case, key in turns:
+        penalty = None if strength is None else make_penalty(key, strength)
+        layer = case.layer(make_estimator(key), gate_regularizer=penalty, **more)
+        made.append((case, layer))
     model = branches(made)
     randomize(model)
     for gate in gates(model):
@@ -74,7 +76,7 @@ def test_same_set_random_seed_gives_the_same_gates() -> None:
 
 
 def test_fit_in_mixed_precision_keeps_gates_in_float32_and_trains_them() -> None:
-    model, moved = _fitted(1, L0(0.01), dtype="mixed_bfloat16")
+    model, moved = _fitted(1, 0.01, dtype="mixed_bfloat16")
     for gate, old, new in moved:
         assert gate.raw_logits.dtype == "float32"
         assert np.all(np.isfinite(new)) and np.any(old != new), gate.path

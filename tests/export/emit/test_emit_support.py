@@ -239,5 +239,6 @@ def test_several_layers_are_named_together():
     assert refusal(model, "int8", HOST) is None
 
 
+@pytest.mark.long
 def test_the_committed_table_is_current():
     assert support_table.PATH.read_text() == support_table.table()
