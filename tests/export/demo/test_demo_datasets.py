@@ -153,7 +153,7 @@ def test_stored_data(name, task, shape, sizes):
 
 
 def test_har_needs_the_sequence_task():
-    with pytest.raises(InvalidArgumentError, match="uci_har.*task='sequence'"):
+    with pytest.raises(InvalidArgumentError, match="uci_har.*--task sequence"):
         load(data_dir=stored("uci_har"))
 
 

@@ -205,7 +205,5 @@ def test_a_flip_of_what_is_read_unflipped_too_is_refused(convert_here):
 
 def test_a_target_without_the_operators_is_refused(written):
     small = Target("small", frozenset({"FULLY_CONNECTED", "ADD", "STRIDED_SLICE"}))
-    with pytest.raises(
-        ConversionError, match="'small' has for .*SPLIT.*/after_1/"
-    ):
+    with pytest.raises(ConversionError, match="'small' has for .*SPLIT.*/after_1/"):
         check_content(written["unrolled", "float32"].content, "float32", small)
