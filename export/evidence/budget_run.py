@@ -3,15 +3,12 @@
 import dataclasses
 from pathlib import Path
 
-import keras
-
 from keras_diffmask import plots
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.recipes import Recipe
-from keras_diffmask.export.demo.report import data_facts
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import budget_table
+from keras_diffmask.export.evidence import budget_table, keyed
 from keras_diffmask.export.evidence.budget_methods import METHODS
 from keras_diffmask.export.evidence.budget_trial import run_trial
 from keras_diffmask.export.evidence.report import Report, report_of
@@ -80,15 +77,7 @@ def _once(
     reporter: Reporter,
 ) -> Figures:
     """The figures of one training, from the folder if they are there."""
-    about = {
-        "evidence": NAME,
-        "method": method or "dense",
-        "share": share,
-        "seed": seed,
-        "data": data_facts(data),
-        "recipe": dataclasses.asdict(recipe),
-        "backend": keras.backend.backend(),
-    }
+    about = keyed.about(NAME, data, recipe, seed, method=method or "dense", share=share)
 
     def train(unfinished: Path) -> Figures:
         return run_trial(method, share, data, recipe, seed, unfinished, label, reporter)
@@ -124,10 +113,7 @@ def _report(
         [budget_table.table(trials)],
         budget_table.notes(trials),
         {
-            "data": data_facts(data),
-            "recipe": dataclasses.asdict(recipe),
-            "backend": keras.backend.backend(),
-            "seeds": list(range(seeds)),
+            **keyed.facts(data, recipe, seeds),
             "summary": budget_table.summary(trials),
             "trials": [
                 {"method": method or "dense", "share": share, "figures": figures}

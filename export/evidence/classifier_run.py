@@ -5,15 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from keras_diffmask import plots
 from keras_diffmask.budget import Budget
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
-from keras_diffmask.export.demo.report import data_facts
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import classifier_table
+from keras_diffmask.export.evidence import classifier_table, keyed
 from keras_diffmask.export.evidence.classifier_trial import run_trial
 from keras_diffmask.export.evidence.classifiers import HAR, SHARE, SPEECH_LSTM, Task
 from keras_diffmask.export.evidence.report import Report, report_of
@@ -67,16 +64,11 @@ def run(task: Task, settings: Settings, reporter: Reporter) -> Report:
         )
         for name in NETWORKS:
             budget = task.budget() if name == "pruned" else None
-            about = {
-                "evidence": task.name,
-                "network": name,
-                "share": None if budget is None else budget.macs,
-                **({} if budget is None or task.ram is None else {"ram": task.ram}),
-                "seed": seed,
-                "data": data_facts(data),
-                "recipe": dataclasses.asdict(recipe),
-                "backend": keras.backend.backend(),
-            }
+            share = None if budget is None else budget.macs
+            more = {} if budget is None or task.ram is None else {"ram": task.ram}
+            about = keyed.about(
+                task.name, data, recipe, seed, network=name, share=share, **more
+            )
             label = f"seed {seed + 1} of {seeds}, {name}"
 
             def train(
@@ -121,10 +113,7 @@ def _report(
         [classifier_table.table(trials)],
         classifier_table.notes(trials),
         {
-            "data": data_facts(data),
-            "recipe": dataclasses.asdict(recipe),
-            "backend": keras.backend.backend(),
-            "seeds": list(range(len(trials["dense"]))),
+            **keyed.facts(data, recipe, len(trials["dense"])),
             "summary": classifier_table.summary(trials),
             "trials": trials,
         },

@@ -3,16 +3,13 @@
 import dataclasses
 from pathlib import Path
 
-import keras
-
 from keras_diffmask import plots
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.recipes import Recipe
-from keras_diffmask.export.demo.report import data_facts
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.dependencies import require_installed
-from keras_diffmask.export.evidence import joint_table
+from keras_diffmask.export.evidence import joint_table, keyed
 from keras_diffmask.export.evidence.joint_trial import SHARE, TRAINED, run_trial
 from keras_diffmask.export.evidence.report import Report, report_of
 from keras_diffmask.export.evidence.settings import Settings
@@ -80,15 +77,7 @@ def _once(
     reporter: Reporter,
 ) -> Figures:
     """The figures of one training, from the folder if they are there."""
-    about = {
-        "evidence": NAME,
-        "trained": trained,
-        "share": SHARE,
-        "seed": seed,
-        "data": data_facts(data),
-        "recipe": dataclasses.asdict(recipe),
-        "backend": keras.backend.backend(),
-    }
+    about = keyed.about(NAME, data, recipe, seed, trained=trained, share=SHARE)
 
     def train(unfinished: Path) -> Figures:
         return run_trial(trained, data, recipe, seed, unfinished, label, reporter)
@@ -123,10 +112,7 @@ def _report(
         [joint_table.table(trials)],
         joint_table.notes(trials),
         {
-            "data": data_facts(data),
-            "recipe": dataclasses.asdict(recipe),
-            "backend": keras.backend.backend(),
-            "seeds": list(range(seeds)),
+            **keyed.facts(data, recipe, seeds),
             "summary": found,
             "trials": trials,
         },

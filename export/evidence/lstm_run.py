@@ -3,14 +3,11 @@
 import dataclasses
 from pathlib import Path
 
-import keras
-
 from keras_diffmask import plots
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
-from keras_diffmask.export.demo.report import data_facts
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import lstm_table, tflm
+from keras_diffmask.export.evidence import keyed, lstm_table, tflm
 from keras_diffmask.export.evidence.classifiers import HAR, Recipe
 from keras_diffmask.export.evidence.lstm_networks import BODIES, RECIPE
 from keras_diffmask.export.evidence.lstm_trial import CALIBRATION, run_trial
@@ -81,14 +78,7 @@ def _once(
     reporter: Reporter,
 ) -> Figures:
     """The figures of one network, from the folder if they are there."""
-    about = {
-        "evidence": NAME,
-        "network": name,
-        "seed": seed,
-        "data": data_facts(data),
-        "recipe": dataclasses.asdict(recipe),
-        "backend": keras.backend.backend(),
-    }
+    about = keyed.about(NAME, data, recipe, seed, network=name)
 
     def train(unfinished: Path) -> Figures:
         return run_trial(name, data, recipe, seed, unfinished, label, reporter)
@@ -126,10 +116,7 @@ def _report(
         lstm_table.tables(trials),
         lstm_table.notes(trials),
         {
-            "data": data_facts(data),
-            "recipe": dataclasses.asdict(recipe),
-            "backend": keras.backend.backend(),
-            "seeds": list(range(len(first))),
+            **keyed.facts(data, recipe, len(first)),
             "summary": lstm_table.summary(trials),
             "trials": trials,
         },
