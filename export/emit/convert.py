@@ -158,7 +158,7 @@ def to_tflite(
         "io": io,
         "target": device.to_json(),
         "learned": learned is not None,
-        "four_bits": learned is not None and bool(learned.four_bits),
+        "four_bits": learned is not None and learned.four_bits,
         "calibrated": calibration is not None,
     }
     content, report = _convert(model, order, samples, timeout, verbose)

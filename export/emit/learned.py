@@ -26,12 +26,12 @@ class Learned:
     Args:
         model: stock layers with weights on the grid, and `FakeQuantize` layers.
         per_channel_dense: whether its Dense kernels have a scale per unit.
-        four_bits: names of the layers whose weights have 4 bits.
+        four_bits: whether any weights have 4 bits.
     """
 
     model: Any
     per_channel_dense: bool
-    four_bits: tuple[str, ...]
+    four_bits: bool
 
 
 def has_quantizers(model: Any) -> bool:
@@ -78,7 +78,7 @@ def learned_from(model: keras.Model, quantization: str | None) -> Learned:
     return Learned(
         bake(model, Quantizers.WRITTEN),
         all(layer.quantizer.per_channel for layer in dense),
-        tuple(layer.name for layer in kernels if layer.quantizer.bits == 4),
+        any(layer.quantizer.bits == 4 for layer in kernels),
     )
 
 

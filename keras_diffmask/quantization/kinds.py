@@ -15,6 +15,7 @@ from keras_diffmask.costs import WeightPenalty
 from keras_diffmask.gate import Gate
 from keras_diffmask.keras_internals import Call, operation_classes
 from keras_diffmask.layers import STOCK_TO_MASKED, ChannelMask
+from keras_diffmask.lowering.activations import name_of
 
 #: Gives an output of its own scale; the default.
 OWN = "own"
@@ -181,11 +182,7 @@ def is_relu(operation: Any) -> bool:
 
 def activation_of(layer: Any) -> str:
     """Keras' name of a layer's activation; "" of a function of the user's."""
-    function = getattr(layer, "activation", None)
-    if function is None:
-        return "linear"
-    name = getattr(function, "__name__", "")
-    return name if getattr(keras.activations, name, None) is function else ""
+    return name_of(getattr(layer, "activation", None))
 
 
 def is_float(tensor: Any) -> bool:
