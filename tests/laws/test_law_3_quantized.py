@@ -1,5 +1,6 @@
 """Law 3 with quantizers: kept in the strip, or left behind, the function stays."""
 
+import warnings
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,10 @@ ENTRIES = CHOSEN[::3]
 def _quantized(name: str) -> kd.MaskedModel:
     """Masked, quantized, and trained as far as ranges go."""
     original, _ = alive.pair(name)
-    model = kd.mask_model(original, quantization="int8")
+    with warnings.catch_warnings():
+        # A Dense inside of TimeDistributed trains in floats, and is named.
+        warnings.filterwarnings("ignore", "The weights of time_distributed")
+        model = kd.mask_model(original, quantization="int8")
     entry = alive.MODELS[name]
     for gate in kd.gates(model):
         gate.set_keep(np.ones(gate.mask_shape, bool))
