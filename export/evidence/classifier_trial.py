@@ -59,9 +59,8 @@ def run_trial(
     cut = plan(model)
     slim = model if budget is None else strip(model)
     with reporter.phase(f"{label}: converting and scoring", 2) as advance:
-        file = to_tflite(
-            slim, "int8", target="cortex-m", calibration=data.x_train[:CALIBRATION]
-        )
+        known = fitting.drawn(data.x_train, CALIBRATION)
+        file = to_tflite(slim, "int8", target="cortex-m", calibration=known)
         advance(f"{file.nbytes:,} bytes")
         validation = _scores(slim, file, data.x_val, data.y_val)
         test = _scores(slim, file, data.x_test, data.y_test)

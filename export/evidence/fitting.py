@@ -55,10 +55,18 @@ def shuffled(examples: int, batch_size: int, seed: int) -> Order:
     """Every example once per epoch, in batches, in an order drawn per epoch."""
 
     def order(epoch: int) -> list[np.ndarray]:
-        drawn = np.random.default_rng([seed, epoch]).permutation(examples)
-        return np.array_split(drawn, range(batch_size, examples, batch_size))
+        mixed = np.random.default_rng([seed, epoch]).permutation(examples)
+        return np.array_split(mixed, range(batch_size, examples, batch_size))
 
     return order
+
+
+def drawn(x: np.ndarray, most: int) -> np.ndarray:
+    """Examples at random, the same ones each time.
+
+    The first of a set may be those of one person, whose ranges are not all's.
+    """
+    return x[np.random.default_rng(0).permutation(len(x))[:most]]
 
 
 def fit(

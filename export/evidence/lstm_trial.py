@@ -58,11 +58,10 @@ def run_trial(
         seconds = fitting.fit(model, batches, recipe.epochs, unfinished, advance)
     model = strip(model) if name == STRIPPED else model
     with reporter.phase(f"{label}: converting and comparing", 3) as advance:
-        # Drawn: the first windows of the set are those of one person.
-        known = _drawn(data.x_train, CALIBRATION)
+        known = fitting.drawn(data.x_train, CALIBRATION)
         file = to_tflite(model, "int8", target="cortex-m", calibration=known)
         advance(f"{file.nbytes:,} bytes")
-        windows = _drawn(data.x_test, COMPARED)
+        windows = fitting.drawn(data.x_test, COMPARED)
         compared = _outputs(file, windows, model.predict(windows, verbose=0))
         advance("outputs compared")
         integers = file.inputs[0].quantize(windows)
@@ -80,11 +79,6 @@ def run_trial(
         "lstms": states,
         "seconds": round(sum(seconds) + clock.seconds(), 1),
     }
-
-
-def _drawn(x: np.ndarray, most: int) -> np.ndarray:
-    """The same sequences for every network of a seed."""
-    return x[np.random.default_rng(0).permutation(len(x))[:most]]
 
 
 def _outputs(file: Artifact, x: np.ndarray, wanted: np.ndarray) -> Figures:
