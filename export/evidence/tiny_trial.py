@@ -42,7 +42,7 @@ def run_trial(network: str, share: float | None, examples: int) -> Figures:
         (_CALIBRATION + examples, *model.input_shape[1:]), "float32"
     )
     if share is not None:
-        model = _stripped(model, share)
+        model = stripped(model, share)
     # Else BatchNormalization would do nothing, and activations fade or grow.
     model = recalibrate(model, x[:_CALIBRATION], batch_size=_CALIBRATION)
     artifact = to_tflite(
@@ -65,8 +65,13 @@ def run_trial(network: str, share: float | None, examples: int) -> Figures:
     }
 
 
-def _stripped(model: keras.Model, share: float) -> keras.Model:
-    """Fewer channels at random, always the same ones, as a budget would leave."""
+def stripped(model: keras.Model, share: float) -> keras.Model:
+    """Fewer channels at random, always the same ones, as a budget would leave.
+
+    Args:
+        model: the dense network.
+        share: of its MACs that is left.
+    """
     masked = mask_model(model, budget=Budget(macs=share))
     generator = np.random.default_rng(1)
     for gate in gates(masked):
