@@ -110,6 +110,7 @@ def convert(
     mode = modes.get(quantization)
     io = io or mode.io[0]
     names = signature_names(prepared.model)
+    _allow_names(prepared.model)
     converter, fused = _make_converter(prepared)
     examples, steps = None, 1
     if samples is not None:
@@ -196,6 +197,21 @@ def _alive(calls: list[FusedCall], traced: Any) -> tuple[FusedCall, ...]:
             seen.add(op)
             waiting += [tensor.op for tensor in op.inputs]
     return tuple(call for call in calls if call.output.op in seen)
+
+
+def _allow_names(model: Any) -> None:
+    """Underscores for what Keras allows in a name and TensorFlow's scopes do not."""
+    for layer in (model, *iterate_layers(model)):
+        layer.name = _allowed(layer.name)
+    for variable in model.variables:
+        # Named when they were made; no other way to name a tf.Variable anew.
+        variable.value._handle_name = _allowed(variable.value._handle_name)
+
+
+def _allowed(name: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9_./:-]", "_", name)
+    # At the root, it starts with a letter or a digit.
+    return name if name[:1].isalnum() else f"x{name}"
 
 
 def _one_or_list(values: Sequence[Any]) -> Any:

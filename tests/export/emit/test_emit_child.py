@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from keras_diffmask import errors, export
@@ -179,3 +180,19 @@ def test_converts_under_jax_from_an_uninstalled_package(tmp_path):
 
 def package_root():
     return str(Path(errors.__file__).parent.parent)
+
+
+@pytest.mark.parametrize("quantization", ["int8", None])
+def test_names_that_tensorflow_refuses(quantization):
+    inputs = keras.Input((6, 6, 2), name="an image")
+    x = keras.layers.Conv2D(4, 3, name="a <conv> & co")(inputs)
+    outputs = keras.layers.Dense(3, name="-")(keras.layers.Flatten()(x))
+    model = keras.Model(inputs, outputs, name="my model")
+    x = np.random.default_rng(0).standard_normal((64, 6, 6, 2), "float32")
+    artifact = export.to_tflite(model, quantization, calibration=x)
+    assert artifact.name == "my model"
+    # Not predict: compiled, Keras itself fails on these names under TensorFlow.
+    expected = keras.ops.convert_to_numpy(model(x))
+    tolerance = 1e-5 if quantization is None else 0.05
+    assert np.abs(artifact.run(x) - expected).max() <= tolerance * np.ptp(expected)
+    assert model.name == "my model" and model.layers[1].name == "a <conv> & co"
