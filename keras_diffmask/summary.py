@@ -12,6 +12,7 @@ from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
 from keras_diffmask.masking.budgeted import BudgetRow, standing
 from keras_diffmask.metrics import confidence, diversity
+from keras_diffmask.quantizers import WeightQuantizer, quantizers_of
 
 #: Granularities whose closed elements the strip takes out.
 _REMOVED = (granularity.CHANNEL, granularity.BRANCH)
@@ -27,12 +28,14 @@ class LayerRow:
         parameters: entries of its weights.
         macs: multiply-accumulates per example.
         bytes: its weights at float32.
+        bits: that its weights are trained for: 8 or 4 with a quantizer, else 32.
     """
 
     name: str
     units: tuple[int, int]
     parameters: tuple[int, int]
     macs: tuple[int, int]
+    bits: int = 32
 
     @property
     def bytes(self) -> tuple[int, int]:
@@ -105,12 +108,15 @@ class Summary:
     def __str__(self) -> str:
         header = ("layer", "units", "parameters", "MACs", "float32 bytes")
         rows = [header, *(_cells(row) for row in self.layers), self._totals()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+        if any(row.bits < 32 for row in self.layers):
+            bits = ("weight bits", *(str(row.bits) for row in self.layers), "")
+            rows = [(*row, cell) for row, cell in zip(rows, bits, strict=True)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = [
             "  ".join(
                 cell.ljust(width) if i == 0 else cell.rjust(width)
                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
+            ).rstrip()
             for row in rows
         ]
         lines += [str(branch) for branch in self.branches]
@@ -131,7 +137,8 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
     Gates on parts finer than a unit each add a line: how many of them are open,
     for the zeros of the others make no tensor smaller. So do those whose
     elements compete in rows (`TopK`): how sure the rows are of what they
-    select, and how much they differ, both from 0 to 1.
+    select, and how much they differ, both from 0 to 1. With quantizers in the
+    model, a last column tells how many bits each layer's weights are trained for.
 
     Args:
         model: a Sequential or Functional model, masked or not.
@@ -154,7 +161,7 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
     proof = prove(trace(bake(model)))
     result = Summary(
         model.name,
-        _layer_rows(proof),
+        _layer_rows(proof, _weight_bits(model)),
         _budget_rows(model),
         _gate_rows(model),
         proof.closed_branches(),
@@ -164,7 +171,17 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
     return result
 
 
-def _layer_rows(proof: Proof) -> tuple[LayerRow, ...]:
+def _weight_bits(model: keras.Model) -> dict[str, int]:
+    """Of the layers with a quantizer, by their names."""
+    bits = {}
+    for layer in keras_internals.flatten_layers(model):
+        found = (q for q in quantizers_of(layer) if isinstance(q, WeightQuantizer))
+        if narrow := [quantizer.bits for quantizer in found]:
+            bits[layer.name] = min(narrow)
+    return bits
+
+
+def _layer_rows(proof: Proof, bits: dict[str, int]) -> tuple[LayerRow, ...]:
     macs = proof.count(proof.graph.macs())
     parameters = proof.count(proof.graph.parameters(), of_weights=True)
     live = {id(step) for step in proof.live}
@@ -180,6 +197,7 @@ def _layer_rows(proof: Proof) -> tuple[LayerRow, ...]:
             units=(kept, len(stays)),
             parameters=parameters.get(step.name, (0, 0))[::-1],
             macs=macs.get(step.name, (0, 0))[::-1],
+            bits=bits.get(step.name, 32),
         )
     return tuple(rows.values())
 
