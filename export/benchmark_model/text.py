@@ -14,6 +14,7 @@ from keras_diffmask.export.benchmark_model.figures import (
 _NUMBER = r"[-+0-9.eE]+"
 # "INFO: text", or the newer tool's "INFO: [benchmark_litert_model.h:99] text".
 _PREFIX = re.compile(r"^(?:[A-Z]+: )?(?:\[[\w./]+:\d+\] )?")
+_COUNT = re.compile(r"count=(\d{1,15})\b")
 _PAIR = re.compile(rf"(\w+)=({_NUMBER})")
 _TIMINGS = re.compile(r"(?:Average i|I)nference timings in us: (.*)")
 _TIMING = re.compile(rf"(\w[\w ()]*): ({_NUMBER})")
@@ -88,16 +89,16 @@ def read_output(out: str, err: str = "") -> Figures:
 
 def _statistics(lines: Iterable[str]) -> dict[str, Any]:
     """The last line of counts: the one before it is the warm-up's."""
-    counts = [line for line in lines if line.startswith("count=")]
+    counts = [match for match in map(_COUNT.match, lines) if match]
     if not counts:
         return {}
-    pairs = {key: _number(value) for key, value in _PAIR.findall(counts[-1])}
+    runs, line = int(counts[-1][1]), counts[-1].string
+    pairs = {key: _number(value) for key, value in _PAIR.findall(line)}
     found: dict[str, Any] = {
         field: pairs[key] for key, field in _STATISTICS.items() if key in pairs
     }
-    runs = int(pairs["count"])
-    if (runs == 1 or "(all same)" in counts[-1]) and "avg" not in pairs:
-        one = pairs["curr"]
+    is_one = runs == 1 or "(all same)" in line
+    if is_one and "avg" not in pairs and (one := pairs.get("curr")) is not None:
         found |= {"mean_us": one, "min_us": one, "max_us": one}
     return {**found, "runs": runs}
 

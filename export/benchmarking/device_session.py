@@ -28,7 +28,8 @@ _SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL"} |
     11: "SIGSEGV"
 }
 _NO_PROGRAM = (126, 127)
-_FAILED = "Benchmarking failed"
+#: Says nothing more than the exit status does: the tool's, the shell's.
+_KNOWN = ("ERROR: Benchmarking failed", "Segmentation fault", "Aborted", "Killed")
 
 
 class Session:
@@ -168,7 +169,7 @@ def _failure(answer: Answer, label: str) -> DeviceError:
     said = [
         line.strip()
         for line in answer.text.splitlines()
-        if line.strip() and _FAILED not in line
+        if line.strip() and not line.startswith(_KNOWN)
     ]
     reason = said[-1][:200] if said else "no message"
     if answer.status in _NO_PROGRAM:

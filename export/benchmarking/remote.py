@@ -65,6 +65,7 @@ def measure_remote(
     try:
         with open_session(shell, binary, pushed, cores, settings.timeout) as session:
             setting.folder = session.folder
+            found.conditions.append(read_conditions(shell))
             setting.tool_kind = _kind(session, settings, *next(iter(files.items())))
             _rounds(session, setting, found, progress)
             _aside(session, setting, found)
@@ -90,7 +91,6 @@ def _rounds(
     session: Session, setting: Setting, found: Found, progress: Progress | None
 ) -> None:
     settings = setting.settings
-    found.conditions.append(read_conditions(session.shell))
     for turn in range(settings.rounds):
         for name in order_of(list(setting.files), turn):
             request = settings.timed(setting.files[name], setting.tool_kind, RESULT)

@@ -6,10 +6,10 @@ from keras_diffmask.errors import DeviceError
 from keras_diffmask.export.devices.shell import Answer
 
 _EXPECTED = "an Android device that answers adb"
+_ALLOW = "Unlock it, and allow USB debugging for this computer on its screen."
 _STATES = {
-    "unauthorized": (
-        "Unlock it, and allow USB debugging for this computer on its screen."
-    ),
+    "unauthorized": _ALLOW,
+    "authorizing": _ALLOW,
     "offline": "Unplug it and plug it in again, or run `adb reconnect`.",
     "no permissions": (
         "Give your user access to USB devices (on Debian: `apt install "
@@ -21,8 +21,8 @@ _STATES = {
 }
 #: Part of what adb or the device writes -> (what was received, what to do).
 _MESSAGES = {
-    "unauthorized": ("it unauthorised", _STATES["unauthorized"]),
-    "failed to authenticate": ("it unauthorised", _STATES["unauthorized"]),
+    "unauthorized": ("it unauthorised", _ALLOW),
+    "failed to authenticate": ("it unauthorised", _ALLOW),
     "no space left": (
         "no space left on it",
         "Free some storage there, at least the size of the models and 10 MB.",
@@ -91,7 +91,7 @@ def refused(
     if serial is not None and serial in states:
         state = states[serial]
         step = _STATES.get(state, "Look at the device's screen.")
-        return DeviceError(f"{_EXPECTED}, {serial}", f"it {state}", step)
+        return DeviceError(f"{_EXPECTED}, {serial}", f"it {state!r}", step)
     if serial is not None:
         step = "Use one of those that `adb devices` lists."
         if ":" in serial:

@@ -115,8 +115,8 @@ def main(words):
     say(f"Loaded model {graph}")
     if pairs.get("use_xnnpack") == "true":
         say(
-            "Explicitly applied XNNPACK delegate, and the model graph will be completely "
-            "executed by the delegate w/ 1 delegate kernels."
+            "Explicitly applied XNNPACK delegate, and the model graph will be "
+            "completely executed by the delegate w/ 1 delegate kernels."
         )
     say(f"The input model file size (MB): {Path(graph).stat().st_size / 1e6:g}")
     say(f"Initialized session in {init / 1000:g}ms.")
