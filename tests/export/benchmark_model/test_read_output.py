@@ -198,8 +198,8 @@ def test_the_newer_tool_alone() -> None:
         ),
         (
             "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
-            "INFO: Though XNNPACK delegate is explicitly applied, the model graph will not be executed by "
-            "the delegate.",
+            "INFO: Though XNNPACK delegate is explicitly applied, the model graph "
+            "will not be executed by the delegate.",
             (None, None, None, None),
         ),
         ("", (None, None, None, None)),
