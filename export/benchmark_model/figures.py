@@ -26,7 +26,8 @@ class Figures:
             tool says of none.
         delegated: operations that it took.
         nodes: operations that there were.
-        parts: pieces that the delegate runs, 1 where it has all of the model.
+        parts: pieces that the delegate runs.
+        is_whole: whether it runs all of the model.
         ignored: flags that the tool did not know.
     """
 
@@ -48,6 +49,7 @@ class Figures:
     delegated: int | None = None
     nodes: int | None = None
     parts: int | None = None
+    is_whole: bool | None = None
     ignored: tuple[str, ...] = ()
 
     @property

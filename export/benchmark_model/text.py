@@ -27,7 +27,7 @@ _REPLACED = re.compile(
 )
 _APPLIED = re.compile(
     r"Explicitly applied (\w+) delegate, and the model graph will be "
-    r"(?:completely|partially) executed by the delegate(?: w/ (\d+) delegate kernels)?"
+    r"(completely|partially) executed by the delegate(?: w/ (\d+) delegate kernels)?"
 )
 _CREATED = re.compile(r"Created TensorFlow Lite (\w+) delegate")
 _UNUSED = re.compile(r"Though \w+ delegate is explicitly applied, .* not be executed")
@@ -147,13 +147,15 @@ def _delegate(lines: Iterable[str]) -> dict[str, Any]:
     for line in lines:
         if match := _REPLACED.search(line):
             found["delegated"], found["nodes"] = int(match[1]), int(match[2])
+            found["is_whole"] = match[1] == match[2]
             found["delegate"] = match[3].removeprefix("TfLite").removesuffix("Delegate")
             if match[4]:
                 found["parts"] = int(match[4])
         elif match := _APPLIED.search(line):
             found.setdefault("delegate", match[1])
-            if match[2]:
-                found["parts"] = int(match[2])
+            found["is_whole"] = match[2] == "completely"
+            if match[3]:
+                found["parts"] = int(match[3])
         elif match := _CREATED.search(line):
             found.setdefault("delegate", match[1])
         elif _UNUSED.search(line):

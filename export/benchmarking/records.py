@@ -92,7 +92,8 @@ class ModelTimes:
         delegate: name of the delegate that ran operations, such as `"XNNPACK"`.
         delegated: operations that it took.
         nodes: operations that the file has.
-        parts: pieces that the delegate runs; 1 where it has the whole model.
+        parts: pieces that the delegate runs.
+        is_whole: whether it runs all of the model.
     """
 
     name: str
@@ -116,6 +117,7 @@ class ModelTimes:
     delegated: int | None = None
     nodes: int | None = None
     parts: int | None = None
+    is_whole: bool | None = None
 
     @classmethod
     def from_times(

@@ -125,6 +125,7 @@ def _model(name: str, size: int, found: Found) -> ModelTimes:
         delegated=last.delegated,
         nodes=last.nodes,
         parts=last.parts,
+        is_whole=last.is_whole,
     )
 
 

@@ -1,10 +1,11 @@
 """A benchmark as a table to read."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_diffmask.export.benchmarking.records import ModelTimes, OpTable, Tool
-from keras_diffmask.export.devices import DeviceFacts
+from keras_diffmask.export.devices import Conditions, DeviceFacts
 
 if TYPE_CHECKING:
     from keras_diffmask.export.benchmarking.result import BenchmarkResult
@@ -65,6 +66,7 @@ def _head(result: "BenchmarkResult") -> list[str]:
         return [
             _device(result.device, result.facts),
             _tool(result.tool) + f", {threads}; times in microseconds",
+            *(_weather(result.conditions) if result.conditions else ()),
         ]
     machine = result.machine
     return [
@@ -96,14 +98,29 @@ def _delegated(model: ModelTimes) -> str:
     """Who ran it, in words; nothing where the tool did not say."""
     if model.delegate is None:
         return ""
-    text = f"{model.delegate} ran "
+    how_much = {True: "the whole model", False: "a part of it", None: "it"}
+    text = f"{model.delegate} ran {how_much[model.is_whole]}"
     if model.delegated is not None and model.nodes is not None:
-        text += f"{model.delegated} of {model.nodes} operations"
-    else:
-        text += "operations of it"
-    if model.parts is not None:
-        text += f", in {model.parts} part" + "s" * (model.parts != 1)
+        text += f", {model.delegated} of {model.nodes} operations"
+    if model.parts is not None and model.parts > 1:
+        text += f", in {model.parts} pieces"
     return text
+
+
+def _weather(seen: Sequence[Conditions]) -> list[str]:
+    """Temperatures from the first look to the last, where there are any."""
+    parts = [
+        f"{name} {first:.0f} to {last:.0f} degrees C"
+        for name, first, last in (
+            ("chip", seen[0].chip_celsius, seen[-1].chip_celsius),
+            ("battery", seen[0].battery_celsius, seen[-1].battery_celsius),
+        )
+        if first is not None and last is not None
+    ]
+    status = seen[-1].thermal_status
+    if status is not None:
+        parts.append(f"thermal status {status}")
+    return [", ".join(parts)] if parts else []
 
 
 def _op_lines(name: str, table: OpTable) -> list[str]:

@@ -95,7 +95,7 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
     last = 'for word; do last=$word; done; exec sh -c "$last"'
     program(programs / "ssh", f"{down}\nexport TMPDIR={temporary}\n{last}")
     copy = """while [ "$1" != -- ]; do shift; done; shift
-exec cp -- "${1#pi@board:}" "${2#pi@board:}\""""
+exec cp -- "${1#*@*:}" "${2#*@*:}\""""
     program(programs / "scp", f"{down}\n{copy}")
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     return Board("ssh:pi@board:2222", temporary)

@@ -96,6 +96,7 @@ def test_the_table_names_everything(phone: Device, canned: Path) -> None:
     )
     text = result.table()
     for part in (
+        "chip 41 to 41 degrees C, battery 28 to 28 degrees C, thermal status 0",
         "Acme Fake Phone, Acme X1, Android 14 (SDK 34), arm64-v8a, 4 cores",
         "governor schedutil",
         "benchmark_model (Interpreter) sha256",

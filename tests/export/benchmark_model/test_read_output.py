@@ -180,34 +180,35 @@ def test_the_newer_tool_alone() -> None:
         (
             "VERBOSE: Replacing 30 out of 31 node(s) with delegate "
             "(TfLiteGpuDelegateV2) node, yielding 2 partitions for the whole graph.",
-            ("GpuDelegateV2", 30, 31, 2),
+            ("GpuDelegateV2", 30, 31, 2, False),
         ),
         (
             "INFO: Explicitly applied XNNPACK delegate, and the model graph will be "
             "completely executed by the delegate.",
-            ("XNNPACK", None, None, None),
+            ("XNNPACK", None, None, None, True),
         ),
         (
             "INFO: Explicitly applied GPU delegate, and the model graph will be "
             "partially executed by the delegate w/ 3 delegate kernels.",
-            ("GPU", None, None, 3),
+            ("GPU", None, None, 3, False),
         ),
         (
             "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
-            ("XNNPACK", None, None, None),
+            ("XNNPACK", None, None, None, None),
         ),
         (
             "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
             "INFO: Though XNNPACK delegate is explicitly applied, the model graph "
             "will not be executed by the delegate.",
-            (None, None, None, None),
+            (None, None, None, None, None),
         ),
-        ("", (None, None, None, None)),
+        ("", (None, None, None, None, None)),
     ],
 )
 def test_who_ran_it(line: str, expected: tuple) -> None:
     found = read_output(FULL + TIMINGS, line)
-    assert (found.delegate, found.delegated, found.nodes, found.parts) == expected
+    values = (found.delegate, found.delegated, found.nodes, found.parts, found.is_whole)
+    assert values == expected
 
 
 def test_flags_that_the_tool_ignored() -> None:
