@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class DiffmaskError(Exception):
@@ -58,6 +59,17 @@ class ArtifactError(DiffmaskError, ValueError):
 
 class MissingDependencyError(DiffmaskError, ImportError):
     """An optional package is needed and is not installed."""
+
+
+class DeviceError(DiffmaskError, RuntimeError):
+    """A phone or a board is missing, refuses, or was lost.
+
+    Attributes:
+        partial: what had been measured until then, a `BenchmarkResult`; None
+            where there was nothing yet.
+    """
+
+    partial: Any = None
 
 
 @contextmanager

@@ -1,49 +1,77 @@
 """The one function a user calls: `benchmark`."""
 
 import dataclasses
+import os
 from typing import Any
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.benchmarking import host
+from keras_diffmask.export.benchmarking.device_settings import DeviceSettings
 from keras_diffmask.export.benchmarking.interleave import Progress
 from keras_diffmask.export.benchmarking.per_op import op_table
+from keras_diffmask.export.benchmarking.remote import measure_remote
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
+
+HOST = "host"
+#: rounds, seconds, warmup: a round on a device starts a program for each model.
+_HOST_COUNTS, _DEVICE_COUNTS = (40, 1.0, 20), (5, 5.0, 5)
 
 
 def benchmark(
     artifacts: Any,
-    device: str = "host",
+    device: str = HOST,
     threads: int = 1,
-    rounds: int = 40,
-    seconds: float = 1.0,
-    warmup: int = 20,
+    rounds: int | None = None,
+    seconds: float | None = None,
+    warmup: int | None = None,
     per_op: bool = False,
     verbose: bool = False,
     progress: Progress | None = None,
+    benchmark_model: str | os.PathLike[str] | None = None,
+    cores: str | int | None = None,
+    delegate: str = "cpu",
+    timeout: float = 120.0,
 ) -> BenchmarkResult:
     """Measures how long models take for one inference, side by side.
 
-    All models are loaded in one process and timed in turns: each round runs
-    every model some times, so a busy neighbour slows all of them alike and the
-    ratios of a round stay true. The state of an LSTM is reset before every
+    On this computer all models are loaded in one process and timed in turns: each
+    round runs every model some times, so a busy neighbour slows all of them alike
+    and the ratios of a round stay true. The state of an LSTM is reset before every
     inference, outside the timed section. Inputs are random, of the model's
     own dtype; values do not change the work these kernels do.
+
+    On a device Google's own `benchmark_model` runs them, in turns as well; it is
+    copied to a new folder there with the models, and the folder removed at the
+    end, whatever happens. Memory, and with `per_op` the operations, are measured
+    in runs of their own.
 
     Args:
         artifacts: dict of name -> `Artifact`, path of a `.tflite` file, or its
             bytes; or a list of `Artifact`s with different names.
-        device: `"host"`, this computer.
+        device: `"host"`, this computer; `"android"`, the one that `adb devices`
+            lists, or `"android:SERIAL"`; `"ssh:user@host[:port]"`, a Linux board
+            that ssh reaches without a password.
         threads: threads each model may use, at least 1.
         rounds: turns through all models, at least 1; 20 or more for a spread
-            that means something.
-        seconds: time to spend on each model (and, with `per_op`, about as much
-            again on its operations); above 0. Every model is run at least
-            twice per round whatever that takes.
-        warmup: untimed inferences before the first round, at least 1.
+            that means something. 40 by default, 5 on a device.
+        seconds: time to spend on each model over all rounds (and, with `per_op`
+            on this computer, about as much again on its operations); above 0.
+            Every model is run at least twice per round whatever that takes. 1.0
+            by default, 5.0 on a device.
+        warmup: untimed inferences, at least 1: before the first round, 20 by
+            default; on a device before each, 5.
         per_op: also time each operation alone.
         verbose: show the rounds on standard error.
         progress: called with (rounds done, rounds in all), for a progress bar
             of your own.
+        benchmark_model: path of the tool for the device; by default what the
+            environment variable `KERAS_DIFFMASK_BENCHMARK_MODEL` names, else
+            `~/.cache/keras_diffmask/benchmark_model/<abi>/benchmark_model`.
+        cores: of a device, to run on: `"big"`, the fastest ones, or a mask in
+            hexadecimal, core 0 the lowest bit; None for all.
+        delegate: on a device: `"cpu"`, XNNPACK; `"gpu"`; or `"none"`, the plain
+            kernels.
+        timeout: seconds after which one run on a device is given up.
 
     Returns:
         A `BenchmarkResult`: `table()` to read, `ratio(name, baseline)` to
@@ -52,22 +80,51 @@ def benchmark(
     Raises:
         InvalidArgumentError: an argument is out of range.
         ArtifactError: a file is missing, damaged, or LiteRT cannot run it.
-        MissingDependencyError: ai-edge-litert is not installed.
+        MissingDependencyError: ai-edge-litert is not installed, or adb or ssh.
+        DeviceError: there is no such device, or it was lost, or the tool failed;
+            its attribute `partial` has the rounds that were done.
 
     Example:
         >>> result = export.benchmark({"dense": dense, "pruned": "pruned.tflite"})
         >>> print(result.table())
         >>> print(result.ratio("pruned", "dense"))
         0.312 (0.305..0.334)
+        >>> export.benchmark([dense, pruned], "android", cores="big").save("a.json")
     """
-    _check(device, threads=threads, rounds=rounds, warmup=warmup)
-    if not seconds > 0:
-        raise InvalidArgumentError(
-            "seconds above 0", f"seconds={seconds!r}", "Pass for example seconds=1.0."
-        )
+    usual = _HOST_COUNTS if device == HOST else _DEVICE_COUNTS
+    rounds = usual[0] if rounds is None else rounds
+    seconds = usual[1] if seconds is None else seconds
+    warmup = usual[2] if warmup is None else warmup
+    _check(device, seconds, threads=threads, rounds=rounds, warmup=warmup)
     models = host.contents(artifacts)
     if progress is None and verbose:
         progress = host.show_progress
+    if device == HOST:
+        _check_host(benchmark_model=benchmark_model, cores=cores, delegate=delegate)
+        return _on_host(models, threads, rounds, seconds, warmup, per_op, progress)
+    settings = DeviceSettings(
+        benchmark_model=benchmark_model,
+        cores=cores,
+        delegate=delegate,
+        threads=threads,
+        rounds=rounds,
+        seconds=seconds,
+        warmup=warmup,
+        per_op=per_op,
+        timeout=timeout,
+    )
+    return measure_remote(models, device, settings, progress)
+
+
+def _on_host(
+    models: dict[str, bytes],
+    threads: int,
+    rounds: int,
+    seconds: float,
+    warmup: int,
+    per_op: bool,
+    progress: Progress | None,
+) -> BenchmarkResult:
     result = host.measure(models, threads, rounds, seconds, warmup, progress)
     if not per_op:
         return result
@@ -79,12 +136,16 @@ def benchmark(
     return dataclasses.replace(result, models=tuple(timed))
 
 
-def _check(device: str, **counts: int) -> None:
-    if device != "host":
+def _check(device: str, seconds: float, **counts: int) -> None:
+    if not isinstance(device, str):
         raise InvalidArgumentError(
-            'device="host", the only device this version measures on',
+            'device as text, such as "host" or "android"',
             f"device={device!r}",
-            "Leave it out, or copy the .tflite file to the device and time it there.",
+            "Quote it.",
+        )
+    if not seconds > 0:
+        raise InvalidArgumentError(
+            "seconds above 0", f"seconds={seconds!r}", "Pass for example seconds=1.0."
         )
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -92,4 +153,15 @@ def _check(device: str, **counts: int) -> None:
                 f"{name} as a whole number of at least 1",
                 f"{name}={value!r}",
                 f"Pass for example {name}=1.",
+            )
+
+
+def _check_host(**given: Any) -> None:
+    """What is for devices only must not seem to have had an effect."""
+    for name, value in given.items():
+        if value not in (None, "cpu"):
+            raise InvalidArgumentError(
+                f"no {name} on this computer",
+                f"{name}={value!r}",
+                'Leave it out, or pass device="android".',
             )

@@ -23,6 +23,9 @@ from keras_diffmask.export.benchmarking.result import BenchmarkResult
 from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.export.interpreter import make_interpreter
 
+#: Offsets within a FlatBuffer are 32-bit integers with a sign.
+_LARGEST = 2**31 - 1
+
 
 class InterpreterRunner:
     """One loaded model, ready to be timed.
@@ -145,6 +148,8 @@ def _content(name: str, value: Any) -> bytes:
     content = getattr(value, "content", value)
     if isinstance(value, (str, os.PathLike)):
         try:
+            if (size := Path(value).stat().st_size) > _LARGEST:
+                raise _too_large(name, size)
             content = Path(value).read_bytes()
         except OSError as error:
             raise ArtifactError(
@@ -158,6 +163,8 @@ def _content(name: str, value: Any) -> bytes:
             f"{name}={type(value).__name__}",
             "Convert a Keras model with export.to_tflite first.",
         )
+    if len(content) > _LARGEST:
+        raise _too_large(name, len(content))
     if content[4:8] != b"TFL3":
         raise ArtifactError(
             "the bytes of a .tflite model (identifier 'TFL3')",
@@ -165,6 +172,14 @@ def _content(name: str, value: Any) -> bytes:
             "Pass what export.to_tflite or the TFLite converter wrote.",
         )
     return bytes(content)
+
+
+def _too_large(name: str, size: int) -> ArtifactError:
+    return ArtifactError(
+        "a .tflite file below 2 GiB, the most that its format can address",
+        f"{name} with {size:,} bytes",
+        "Convert a smaller model, or check what the file is.",
+    )
 
 
 def measure(
@@ -183,6 +198,7 @@ def measure(
         name: InterpreterRunner(content, threads, label=repr(name))
         for name, content in models.items()
     }
+    first = {name: warm_up(runner, 1) for name, runner in runners.items()}
     runs = {
         name: runs_per_round(warm_up(runner, warmup), rounds, seconds)
         for name, runner in runners.items()
@@ -196,6 +212,7 @@ def measure(
                 runners[name].init_us,
                 times[name],
                 _engine_note(models[name]),
+                first[name] / 1e3,
             )
             for name in models
         ),

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 Clock = Callable[[], int]
@@ -48,15 +48,27 @@ def interleaved(
     names = list(runners)
     times: dict[str, list[list[int]]] = {name: [] for name in names}
     for turn in range(rounds):
-        # Rotated and then reversed: nobody always runs first, and nobody
-        # always runs after the same neighbour (who leaves the caches to it).
-        start = (turn // 2) % len(names)
-        order = names[start:] + names[:start]
-        for name in order if turn % 2 == 0 else reversed(order):
+        for name in order_of(names, turn):
             times[name].append(_block(runners[name], runs[name], clock, settle))
         if progress is not None:
             progress(turn + 1, rounds)
     return times
+
+
+def order_of(names: Sequence[str], turn: int) -> list[str]:
+    """Who runs after whom in a round.
+
+    Args:
+        names: all of them.
+        turn: number of the round, from 0.
+
+    Returns:
+        The names rotated and then reversed: nobody always runs first, and nobody
+        always runs after the same neighbour (who leaves the caches to it).
+    """
+    start = (turn // 2) % len(names)
+    order = [*names[start:], *names[:start]]
+    return order if turn % 2 == 0 else order[::-1]
 
 
 def _block(runner: Runner, runs: int, clock: Clock, settle: int) -> list[int]:

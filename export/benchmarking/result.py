@@ -7,8 +7,15 @@ from pathlib import Path
 
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.export.benchmarking.records import Machine, ModelTimes, Ratio
-from keras_diffmask.export.benchmarking.text import FORMAT, decode, render
+from keras_diffmask.export.benchmarking.records import (
+    Machine,
+    ModelTimes,
+    Ratio,
+    Tool,
+)
+from keras_diffmask.export.benchmarking.saved import FORMAT, decode
+from keras_diffmask.export.benchmarking.text import render
+from keras_diffmask.export.devices import Conditions, DeviceFacts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,10 +24,18 @@ class BenchmarkResult:
 
     Args:
         models: one entry per model, in the order given.
-        machine: where it was measured.
-        device: `"host"`.
+        machine: this computer, which has measured or has driven the device.
+        device: `"host"`, `"android:SERIAL"` or `"ssh:user@host"`.
         threads: threads each model could use.
         created: time of the measurement, ISO 8601 in UTC.
+        facts: what the device is; None on this computer.
+        tool: the program that measured there; None on this computer.
+        conditions: temperatures and frequencies of the device, before the first
+            round and after each.
+        commands: lines that repeat it by hand.
+        remarks: what speaks against the figures, such as throttling.
+        unfinished: why it ended before all rounds were done; empty where all
+            were.
 
     Example:
         >>> result = export.benchmark({"dense": "dense.tflite", "small": "s.tflite"})
@@ -34,6 +49,12 @@ class BenchmarkResult:
     device: str
     threads: int
     created: str
+    facts: DeviceFacts | None = None
+    tool: Tool | None = None
+    conditions: tuple[Conditions, ...] = ()
+    commands: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    unfinished: str = ""
 
     def __getitem__(self, name: str) -> ModelTimes:
         for model in self.models:
@@ -60,7 +81,10 @@ class BenchmarkResult:
         Raises:
             InvalidArgumentError: a name was not measured.
         """
-        return Ratio.of(name, baseline, self[name].round_us, self[baseline].round_us)
+        above, below = self[name].round_us, self[baseline].round_us
+        # An unfinished measurement may have one round more of one of them.
+        shared = min(len(above), len(below))
+        return Ratio.of(name, baseline, above[:shared], below[:shared])
 
     def table(self) -> str:
         """The result as lines of text, times in microseconds.

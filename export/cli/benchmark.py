@@ -2,12 +2,16 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export.cli.benchmark_files import (
+    HOST,
+    add_device_arguments,
+    time_files,
+)
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_output, start_keras
+from keras_diffmask.export.cli.files import check_new, check_output, start_keras
 from keras_diffmask.export.cli.numbers import at_least, positive
 
 NAME = "benchmark"
@@ -17,6 +21,7 @@ HELP = (
 )
 EXAMPLE = (
     "keras-diffmask benchmark dense.tflite pruned.tflite --per-op\n"
+    "  keras-diffmask benchmark dense.tflite pruned.tflite --device android\n"
     "  keras-diffmask benchmark --training-step resnet8\n"
     "  keras-diffmask benchmark --training-step estimators --estimators top_k\n"
     "  keras-diffmask benchmark --training-step recurrent\n"
@@ -29,7 +34,7 @@ EXAMPLE = (
 LIMITS = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
 PAIRS = {"budget": ("with a budget", "without")}
 ESTIMATORS, RECURRENT = "estimators", "recurrent"
-ROUNDS = {"inference": 40, "training": 150, "tables": 100, "surgery": 3, "latency": 20}
+ROUNDS = {"training": 150, "tables": 100, "surgery": 3, "latency": 20}
 # What latencies are foretold of; functions in `benchmarking.networks`.
 FORETOLD = {"resnet8": "resnet8", "depthwise": "depthwise_net"}
 LAYERS = (16, 32, 64, 128, 256, 512)
@@ -72,12 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rounds", type=at_least(1),
-        help="turns through all models; default: 40, training steps 150 (estimators "
-        "and recurrent 100), surgery 3, latency 20",
+        help="turns through all models; default: 40, on a device 5, training steps "
+        "150 (estimators and recurrent 100), surgery 3, latency 20",
     )  # fmt: skip
     parser.add_argument(
-        "--seconds", type=positive, default=1.0,
-        help="time for each model; default: %(default)s",
+        "--seconds", type=positive,
+        help="time for each model over all rounds; default: 1, on a device 5",
     )  # fmt: skip
     parser.add_argument(
         "--per-op", action="store_true", help="also time each operation alone"
@@ -89,6 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a training step; default: %(default)s",
     )
     parser.add_argument("-o", "--output", help="also write the result to a .json file")
+    parser.add_argument(
+        "--force", action="store_true", help="replace the output where it exists"
+    )
+    add_device_arguments(parser)
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -102,12 +111,20 @@ def check(arguments: argparse.Namespace) -> None:
             ("neither", "", "both", "three of them", "all of them")[number],
             "Write for example `keras-diffmask benchmark a.tflite b.tflite`.",
         )
+    if arguments.device != HOST and not arguments.files:
+        raise InvalidArgumentError(
+            "--device with .tflite files",
+            f"--device {arguments.device} with none",
+            "Name the files to time there.",
+        )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures the one that is asked for."""
     if arguments.output is not None:
         check_output(arguments.output, ".json", *arguments.files)
+        if not arguments.force:
+            check_new(arguments.output)
     if arguments.training_step in (ESTIMATORS, RECURRENT):
         _table_of_steps(arguments, console)
     elif arguments.training_step:
@@ -117,47 +134,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     elif arguments.latency:
         _latency(arguments, console)
     else:
-        _inference(arguments, console)
-
-
-def _inference(arguments: argparse.Namespace, console: Console) -> None:
-    rounds = ROUNDS["inference"] if arguments.rounds is None else arguments.rounds
-    with console.phase("timing", max(rounds, 1)) as advance:
-        from keras_diffmask.export.benchmarking import benchmark
-
-        result = benchmark(
-            _named(arguments.files),
-            threads=arguments.threads,
-            rounds=rounds,
-            seconds=arguments.seconds,
-            per_op=arguments.per_op,
-            progress=lambda done, total: advance(f"round {done}"),
-        )
-    if arguments.output is not None:
-        result.save(arguments.output)
-    console.result(_plain(result), result.table)
-
-
-def _plain(result: Any) -> dict[str, Any]:
-    first = result.models[0].name
-    ratios = {
-        model.name: dataclasses.asdict(result.ratio(model.name, first))
-        for model in result.models
-    }
-    return {**dataclasses.asdict(result), "ratios": ratios}
-
-
-def _named(files: list[str]) -> dict[str, str]:
-    """Short names where they differ, paths where they do not."""
-    stems = [Path(file).stem for file in files]
-    names = stems if len(set(stems)) == len(stems) else files
-    if len(set(names)) != len(names):
-        raise InvalidArgumentError(
-            "different .tflite files",
-            f"{max(files, key=files.count)!r} twice",
-            "Name each once.",
-        )
-    return dict(zip(names, files, strict=True))
+        time_files(arguments, console)
 
 
 def _training_step(arguments: argparse.Namespace, console: Console) -> None:

@@ -112,6 +112,20 @@ def check_output(output: str, suffix: str, *inputs: str | None) -> Path:
     return path
 
 
+def check_new(output: str) -> None:
+    """Refuses to replace what took time to make.
+
+    Raises:
+        ArtifactError: there is a file of that name.
+    """
+    if Path(output).exists():
+        raise ArtifactError(
+            "the name of a new file",
+            f"{output!r}, which exists",
+            "Choose another name, or replace it with --force.",
+        )
+
+
 def read_lines(path: str) -> list[str]:
     """The lines of a text file, without those that are empty at its end.
 

@@ -102,7 +102,7 @@ def test_a_name_twice(cnn):
 @pytest.mark.parametrize(
     "argument, sentence",
     [
-        ({"device": "android"}, "device='android'"),
+        ({"device": "phone"}, "device='phone'"),
         ({"threads": 0}, "threads=0"),
         ({"rounds": 1.5}, "rounds=1.5"),
         ({"warmup": 0}, "warmup=0"),
