@@ -67,35 +67,35 @@ def measures(report: "Report") -> list[Measure]:
 
 
 def headline(report: "Report") -> list[str]:
-    """One sentence per model but the first, or one of the only one."""
+    """One sentence per model but the first, or of the only one."""
     first, *others = report.models
-    timing = report.timings[0] if report.timings else None
-    where = f", on {timing.label}" if timing else ""
     if not others:
-        time = timing and _typical(timing, first.name)
+        timing = report.timings[0] if report.timings else None
+        time = _typical(timing, first.name) if timing else None
         parts = [words.time(time)] if time else []
-        return [
-            f"{first.name}: {words.listed([*parts, words.size(first.bytes)])}{where}."
-        ]
-    found = []
-    for model in others:
-        parts = _parts(first, model, timing)
-        place = where if len(parts) > 1 or timing is None else ""
-        found.append(f"{model.name}: {words.listed(parts)} of {first.name}{place}.")
-    return found
+        parts.append(words.size(first.bytes))
+        where = f", on {timing.label}" if timing and time else ""
+        return [f"{first.name}: {words.listed(parts)}{where}."]
+    return [_sentence(report.timings, first, model) for model in others]
 
 
-def _parts(first: ModelFacts, model: ModelFacts, timing: Timing | None) -> list[str]:
-    parts = []
-    ratio = timing and ratio_of(timing, model.name)
-    if ratio and ratio.is_clear:
-        parts.append(f"{words.ratio(ratio.median)} the time")
-    elif ratio:
-        parts.append("no difference in time")
+def _sentence(timings: tuple[Timing, ...], first: ModelFacts, model: ModelFacts) -> str:
     same = model.bytes == first.bytes
     share = words.ratio(model.bytes / first.bytes)
-    parts.append("the same bytes" if same else f"{share} the bytes")
-    return parts
+    size = "the same bytes" if same else f"{share} the bytes"
+    found = [(one.label, ratio_of(one, model.name)) for one in timings]
+    known = [(label, _time_words(ratio)) for label, ratio in found if ratio]
+    if len(known) == 1:
+        label, time = known[0]
+        return f"{model.name}: {time} and {size} of {first.name}, on {label}."
+    rest = "; " + ", ".join(f"{time} on {label}" for label, time in known)
+    return f"{model.name}: {size} of {first.name}{rest if known else ''}."
+
+
+def _time_words(ratio: Quotient) -> str:
+    if not ratio.is_clear:
+        return "no difference in time"
+    return f"{words.ratio(ratio.median)} the time"
 
 
 def ratio_of(timing: Timing, name: str) -> Quotient | None:
@@ -159,14 +159,13 @@ def _time(models: tuple[ModelFacts, ...], timing: Timing, report: "Report") -> M
             }
         detail = ""
         if times.p5 is not None and times.p95 is not None:
-            detail = f"{words.time(times.p5)} to {words.time(times.p95)}"
+            detail = words.times(times.p5, times.p95)
         value = words.time(times.typical)
         cells.append(Cell(value, value, detail, **more))
     several = len(report.timings) > 1
     kinds = sorted({one.typical_is for one in timing.models}, reverse=True)
-    where = timing.label if several else timing.device
-    note = f"{' or '.join(kinds)}, {where}"
-    return Measure("Time", note, tuple(cells))
+    label = f"Time, {timing.label}" if several else "Time"
+    return Measure(label, f"{' or '.join(kinds)}, {timing.device}", tuple(cells))
 
 
 def _peak(models: tuple[ModelFacts, ...], timing: Timing) -> Measure:

@@ -65,6 +65,7 @@ nav{margin:26px 0 0;display:flex;flex-wrap:wrap;gap:6px 18px;font-size:.9375rem}
 a{color:var(--s1);text-decoration-thickness:1px;text-underline-offset:3px}
 a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:2px solid var(--s1);
  outline-offset:3px;border-radius:4px}
+main{padding-top:28px}
 section{border-top:1px solid var(--line);margin-top:clamp(36px,5vw,60px);
  padding-top:clamp(24px,3vw,36px)}
 h2{margin:0;font-size:1.3125rem;line-height:1.25;letter-spacing:-.014em;
@@ -77,13 +78,14 @@ h3{margin:28px 0 10px;font-size:1rem;font-weight:640}
  grid-template-columns:232px minmax(0,1fr)}.body{margin-top:2px}}
 .dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.5em;
  background:var(--c);vertical-align:baseline}
-.tiles{display:grid;gap:12px;margin:14px 0 0;padding:0;list-style:none;
+.tiles{display:grid;gap:12px;margin:12px 0 0;padding:0;list-style:none;
  grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:14px;
  padding:16px 18px 15px;min-width:0}
 .tile b{display:block;font-size:2.125rem;line-height:1.1;letter-spacing:-.03em;
  font-weight:640;margin:4px 0 6px;white-space:nowrap}
-.tile b.long{font-size:1.3125rem;line-height:1.78;letter-spacing:-.015em}
+.tile b.long{font-size:1.25rem;line-height:1.2;letter-spacing:-.015em;
+ white-space:normal;min-height:1.87em;align-content:center}
 .tile b.good{color:var(--good)}.tile b.bad{color:var(--bad)}
 .tile b.same{color:var(--same)}
 .tile span{display:block;font-size:.8125rem;line-height:1.45;color:var(--soft)}
@@ -102,13 +104,24 @@ thead th{font-size:.8125rem;color:var(--soft);font-weight:560;padding-top:0;
  vertical-align:bottom}
 tbody tr:last-child>*{border-bottom:0}
 .num{text-align:right;white-space:nowrap}
+.main{table-layout:fixed;min-width:calc(var(--n)*104px + 96px)}
+.main thead>tr>*:first-child{width:30%}
+.fits{min-width:calc(var(--n)*92px + 104px)}.fits tbody th{white-space:nowrap}
 .main tbody th{font-weight:600;white-space:nowrap}
-.main td{text-align:right;min-width:104px}.main thead th+th{text-align:right}
+.main td{text-align:right}.main thead th+th{text-align:right}
 .main td>*{display:block}.main td .chip{display:inline-block;margin-top:5px}
 .sub{display:block;font-size:.8125rem;color:var(--soft);font-weight:400;
  line-height:1.45}
 .main .sub{white-space:normal}
 .main tbody th .sub{max-width:17ch}
+.whole{white-space:nowrap;display:inline!important}
+.away{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
+ white-space:nowrap}
+.pair{display:grid;grid-template-columns:minmax(0,1fr) 5.4em;gap:10px;
+ align-items:center;line-height:1.25;font-size:.875rem}
+.op+p,figure+p.lead{margin-top:14px}
+.op{border-top:1px solid var(--line);padding-top:8px;margin-top:8px}
+td.long{min-width:260px;font-size:.8125rem;color:var(--soft)}
 .none{color:var(--soft)}
 figure{margin:22px 0 0}figcaption{font-size:.875rem;color:var(--soft);margin:0 0 10px}
 figcaption b{color:var(--ink);font-weight:600}
@@ -149,9 +162,9 @@ ul.plain li+li{margin-top:6px}
 footer{margin-top:clamp(40px,6vw,72px);padding-bottom:56px;color:var(--soft);
  font-size:.875rem}
 @media (max-width:480px){th,td{padding-left:10px}.tile{padding:13px 14px 12px}
- .tile b{font-size:1.75rem}.tile b.long{font-size:1.125rem;line-height:1.72}
+ .tile b{font-size:1.75rem}.tile b.long{font-size:1.125rem;min-height:1.71em}
  .tiles{gap:10px;grid-template-columns:repeat(2,minmax(0,1fr))}
- .main td{min-width:92px}.bars{font-size:.875rem}.bars .num{width:4.6em}
+ .bars{font-size:.875rem}.bars .num{width:4.6em}
  .bars .bar{width:24%}.bars .num.wide{width:6em;white-space:normal}}
 @media print{body{font-size:11pt}section{break-inside:avoid}nav{display:none}
  main,header,footer{max-width:none;padding:0}header{padding-top:0}

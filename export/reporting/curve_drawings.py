@@ -44,8 +44,8 @@ def accuracy_drawing(
     labels = [(across(tick * unit), f"{tick:g}") for tick in svg.ticks(top / unit)]
     legend = [(colours[one.name], one.name) for one in known]
     return _figure(
-        "Accuracy against MACs",
-        f", % over {name} per inference",
+        "Accuracy, %",
+        f", over {name} per inference",
         legend,
         picture,
         labels,

@@ -8,7 +8,7 @@ import html
 import re
 import unicodedata
 
-_ENDLESS = ("area", "br", "col", "hr", "img", "link", "meta")
+_ENDLESS = ("area", "br", "col", "hr", "img", "link", "meta", "wbr")
 # What Markdown, or the HTML that it lets through, would take for a sign.
 _SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$@:])")
 
@@ -25,7 +25,7 @@ def plain(text: object) -> str:
     Control characters, lone surrogates (of file names that are no UTF-8) and
     marks of direction become the sign for an unknown character.
     """
-    line = " ".join(str(text).split())
+    line = re.sub(r"\s+", " ", str(text))
     return "".join(
         "\ufffd" if unicodedata.category(one) in ("Cc", "Cf", "Cs") else one
         for one in line
@@ -64,6 +64,12 @@ def tag(name: str, /, *inside: object, **attributes: object) -> Markup:
 def join(*parts: object) -> Markup:
     """Parts one after the other; what is no `Markup` is escaped, None left out."""
     return Markup("".join(text(part) for part in parts if part is not None))
+
+
+def breakable(path: str) -> Markup:
+    """A name with slashes that may go on in the next line after each of them."""
+    *before, last = path.split("/")
+    return join(*(join(f"{part}/", tag("wbr")) for part in before), last)
 
 
 def markdown(value: object) -> str:

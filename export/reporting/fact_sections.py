@@ -25,14 +25,18 @@ def targets(models: Sequence[ModelFacts], colours: dict[str, str]) -> Markup:
         for place, name in enumerate(names)
     ]
     content = tag(
-        "table", tag("thead", tag("tr", tag("td"), *head)), tag("tbody", *body)
+        "table",
+        tag("thead", tag("tr", tag("td"), *head)),
+        tag("tbody", *body),
+        class_="fits",
+        style=f"--n:{len(models)}",
     )
     return scrollable(content, "Targets")
 
 
 def _verdict(fit: Fit) -> Markup:
     if not fit.reason:
-        return tag("span", "✓ has all it needs", class_="yes")
+        return tag("span", "✓ yes", class_="yes")
     return join(tag("span", "✗ no", class_="no"), tag("span", fit.reason, class_="sub"))
 
 
@@ -45,7 +49,7 @@ def _file(one: ModelFacts, class_: str) -> Markup:
     ops = ", ".join(f"{count} {op}" for op, count in one.ops)
     facts: list[tuple[object, object]] = [
         ("size", words.size(one.bytes)),
-        ("numbers", one.quantization),
+        ("precision", one.quantization),
         ("written for", one.target),
         ("path", tag("code", shlex.quote(one.path)) if one.path else ""),
         ("inputs", _lines(one.inputs)),

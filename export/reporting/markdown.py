@@ -42,7 +42,7 @@ def _main(report: "Report") -> str:
         note = f" ({row.note})" if row.note else ""
         rows.append([markdown(row.label + note), *map(_cell, row.cells)])
     kinds = [markdown(model.quantization) for model in report.models]
-    rows.append(["Numbers", *kinds])
+    rows.append(["Precision", *kinds])
     return table(["", *(markdown(model.name) for model in report.models)], rows)
 
 
@@ -61,7 +61,9 @@ def _timing(timing: Timing) -> list[str]:
         threads = f", {words.plural(timing.threads, 'thread')}"
     parts = [f"## Latency on {markdown(timing.label)}{threads}"]
     facts = ", ".join(f"{key} {value}" for key, value in timing.facts)
-    parts.append(markdown(f"Measured {timing.created} ({timing.device}; {facts})."))
+    parts.append(
+        markdown(f"Measured {words.moment(timing.created)} ({timing.device}; {facts}).")
+    )
     parts += [markdown(remark) for remark in timing.remarks]
     parts += [markdown(f"{one.name}: {one.note}") for one in timing.models if one.note]
     models = [one for one in timing.models if one.ops]
@@ -136,7 +138,7 @@ def _targets(models: Sequence[ModelFacts]) -> list[str]:
         [
             markdown(fit.target),
             *(
-                "has all it needs"
+                "yes"
                 if not one.fits[place].reason
                 else markdown(f"no: {one.fits[place].reason}")
                 for one in models
@@ -144,7 +146,7 @@ def _targets(models: Sequence[ModelFacts]) -> list[str]:
         ]
         for place, fit in enumerate(models[0].fits)
     ]
-    return ["## Where it runs", table(head, rows, left=len(head))]
+    return ["## Targets", table(head, rows, left=len(head))]
 
 
 def _files(models: Sequence[ModelFacts]) -> list[str]:
@@ -165,5 +167,5 @@ def _versions(report: "Report") -> list[str]:
     found = ", ".join(f"{name} {version}" for name, version in report.versions)
     parts = ["## Versions and commands", markdown(found)]
     parts += [code(command) for command in report.commands]
-    parts.append(markdown(f"Made {report.created}."))
+    parts.append(markdown(f"Made {words.moment(report.created)}."))
     return parts

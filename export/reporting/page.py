@@ -98,9 +98,9 @@ def sections(report: "Report", colours: dict[str, str]) -> list[Section]:
         *_kept(report),
         Section(
             "targets",
-            "Where it runs",
-            "Told from operators and types, and from flash and RAM where a target "
-            "limits them; no run on the device.",
+            "Targets",
+            "Whether their runtimes have what the files need, told from operators and "
+            "types, and from flash and RAM where a target limits them.",
             facts.targets(report.models, colours),
         ),
         Section(
@@ -124,22 +124,24 @@ def _time_sections(report: "Report", colours: dict[str, str]) -> list[Section]:
     base = report.models[0].name
     for place, timing in enumerate(report.timings):
         mark = "" if place == 0 else f"-{place + 1}"
+        more = f", {timing.label}" if len(report.timings) > 1 else ""
         body = times.latency(timing, colours, base)
-        found.append(Section(f"latency{mark}", "Latency", _where(timing), body))
+        where = _where(timing)
+        found.append(Section(f"latency{mark}", f"Latency{more}", where, body))
         operations = times.operations(timing, colours)
         if operations is not None:
             lead = f"The time of each operation, on {timing.label}."
             found.append(
-                Section(f"operations{mark}", "Where the time goes", lead, operations)
+                Section(
+                    f"operations{mark}", f"Where the time goes{more}", lead, operations
+                )
             )
     return found
 
 
 def _where(timing: Timing) -> str:
-    threads = ""
-    if timing.threads is not None:
-        threads = f", {words.plural(timing.threads, 'thread')}"
-    return f"On {timing.label}{threads} ({timing.device})."
+    where = ", ".join(filter(None, [timing.label, _threads(timing)]))
+    return f"On {where} ({timing.device})."
 
 
 def _curves(report: "Report", colours: dict[str, str]) -> list[Section]:
@@ -186,8 +188,27 @@ def _header(report: "Report", parts: list[Section]) -> Markup:
         tag("p", "keras_diffmask report", class_="over"),
         tag("h1", report.title),
         *(tag("p", sentence, class_="say") for sentence in compare.headline(report)),
+        tag("p", _measured(report), class_="meta") if report.timings else None,
         tag("nav", *links, aria_label="Parts of this page"),
     )
+
+
+def _measured(report: "Report") -> Markup:
+    """Where the first benchmark was, how much of it, and when."""
+    timing = report.timings[0]
+    parts: list[object] = [_threads(timing)]
+    rounds = max((len(one.rounds) for one in timing.models), default=0)
+    if rounds:
+        parts.append(words.plural(rounds, "round"))
+    parts.append(tag("span", words.moment(timing.created), class_="whole"))
+    found = [part for part in parts if part]
+    return join(
+        "Measured: ", *(join(", " if k else None, p) for k, p in enumerate(found))
+    )
+
+
+def _threads(timing: Timing) -> str:
+    return "" if timing.threads is None else words.plural(timing.threads, "thread")
 
 
 def _theme_colours() -> list[Markup]:
@@ -200,4 +221,6 @@ def _theme_colours() -> list[Markup]:
 
 def _footer(report: "Report") -> Markup:
     version = dict(report.versions).get("keras_diffmask", "")
-    return tag("footer", f"Made by keras_diffmask {version}, {report.created}.")
+    return tag(
+        "footer", f"Made by keras_diffmask {version}, {words.moment(report.created)}."
+    )

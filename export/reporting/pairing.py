@@ -78,7 +78,10 @@ def _merged(
     return found
 
 
-def tail(name: str, longest: int = 40) -> str:
+def tail(name: str, longest: int = 36) -> str:
     """The end of a tensor's name: the converter joins all that it fused."""
-    last = name.split(";")[-1]
+    parts = name.split(";")[-1].split("/")
+    while len(parts) > 1 and len("/".join(parts)) > longest:
+        del parts[0]
+    last = "/".join(parts)
     return last if len(last) <= longest else "…" + last[1 - longest :]

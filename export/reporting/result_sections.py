@@ -50,7 +50,9 @@ def _tile(row: Measure, place: int) -> Markup:
         tag("span", row.label, class_="what"),
         tag("b", cell.chip, class_=classes),
         tag("span", f"{before.short} → {cell.short}") if before.short else None,
-        tag("span", f"5 to 95 %: {cell.spread}") if cell.spread else None,
+        tag("span", cell.spread, " ", tag("span", "(5 to 95 %)", class_="whole"))
+        if cell.spread
+        else None,
         class_="tile",
     )
 
@@ -63,14 +65,15 @@ def table(report: "Report", colours: dict[str, str]) -> Markup:
         for model in report.models
     ]
     kinds = [Cell(value=model.quantization) for model in report.models]
-    body = [*(_row(row) for row in rows), _row(Measure("Numbers", "", tuple(kinds)))]
+    body = [*(_row(row) for row in rows), _row(Measure("Precision", "", tuple(kinds)))]
     return scrollable(
         tag(
             "table",
-            tag("caption", "All models, ratios over the first", class_="sub"),
+            tag("caption", "All models, ratios over the first", class_="away"),
             tag("thead", tag("tr", tag("td"), *head)),
             tag("tbody", *body),
             class_="main",
+            style=f"--n:{len(report.models)}",
         ),
         "All models",
     )

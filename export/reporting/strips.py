@@ -75,7 +75,7 @@ def _strip(
     median = one.typical or 0.0
     said = words.time(median)
     if one.p5 is not None and one.p95 is not None:
-        said += f", 5 to 95 %: {words.time(one.p5)} to {words.time(one.p95)}"
+        said += f", 5 to 95 %: {words.times(one.p5, one.p95)}"
     if one.rounds:
         said += f", {words.plural(len(one.rounds), 'round')}"
     marks = _marks(one.rounds, (one.p5, median, one.p95), top, class_)
@@ -141,8 +141,8 @@ def _marks(
         if value <= top
     ]  # fmt: skip
     marks.append(
-        tag("rect", x=svg.percent(middle / top), y=3, width=2.5, height=28,
-            transform="translate(-1.25 0)", rx=1, class_="mid")
+        tag("rect", x=svg.percent(middle / top), y=3, width=2, height=28,
+            transform="translate(-1 0)", class_="mid")
     )  # fmt: skip
     return marks
 

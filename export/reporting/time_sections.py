@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from keras_diffmask.export.reporting import svg, words
 from keras_diffmask.export.reporting.css import SERIES
-from keras_diffmask.export.reporting.escape import Markup, join, tag, text
+from keras_diffmask.export.reporting.escape import Markup, breakable, join, tag, text
 from keras_diffmask.export.reporting.pairing import OpRow, paired, tail
 from keras_diffmask.export.reporting.records import Times, Timing
 from keras_diffmask.export.reporting.result_sections import dot, listing, scrollable
@@ -115,58 +115,76 @@ def operations(timing: Timing, colours: dict[str, str]) -> Markup | None:
         tag("li", join(dot(class_), one.name))
         for class_, one in zip(classes, models, strict=True)
     ]
-    longest = sorted(rows, key=lambda row: -row.most)[:_MOST_OPS]
-    shown = [row for row in rows if any(row is one for one in longest)]
-    parts: list[Markup | None] = [
-        tag("ul", *legend, class_="legend"),
-        _op_table(shown, models, classes, scale, unit),
-    ]
+    limit = sorted((row.most for row in rows), reverse=True)[:_MOST_OPS][-1]
+    shown = [row for row in rows if row.most >= limit]
+    what = "Time of each operation"
     if len(shown) < len(rows):
-        words_ = f"All {len(rows)} operations"
-        everything = _op_table(rows, models, classes, scale, unit)
-        parts.append(tag("details", tag("summary", words_), everything))
-    sums = [_sum(one) for one in models if one.ops_sum and one.ops_whole]
-    return join(*parts, tag("p", " ".join(sums), class_="lead") if sums else None)
+        what = f"The {len(shown)} longest of {len(rows)} operations"
+    top = max(row.most for row in rows) or 1.0
+    return join(
+        tag("figure",
+            tag("figcaption", tag("b", what), f", {unit}, in order of execution."),
+            tag("ul", *legend, class_="legend"),
+            *(_op_bars(row, classes, models, top, scale) for row in shown)),
+        _sums(models),
+        tag("details", tag("summary", "As a table"),
+            _op_table(rows, models, scale, unit)),
+    )  # fmt: skip
+
+
+def _op_bars(
+    row: OpRow,
+    classes: Sequence[str],
+    models: Sequence[Times],
+    top: float,
+    scale: float,
+) -> Markup:
+    """An operation's bars, each with its number beside it."""
+    lines = [
+        tag(
+            "div",
+            svg.bar([((us or 0.0) / top, class_)], height=8),
+            tag("span", tag("span", f"{one.name}: ", class_="away"),
+                _time(us, there, scale), class_="num"),
+            class_="pair",
+        )
+        for us, there, class_, one in zip(
+            row.us, row.present, classes, models, strict=True
+        )
+    ]  # fmt: skip
+    name = tag("span", row.op)
+    sub = tag("span", breakable(tail(row.output)), class_="sub")
+    return tag("div", tag("div", name, sub, class_="name"), tag("div", *lines),
+               class_="row op")  # fmt: skip
 
 
 def _op_table(
-    rows: Sequence[OpRow],
-    models: Sequence[Times],
-    classes: Sequence[str],
-    scale: float,
-    unit: str,
+    rows: Sequence[OpRow], models: Sequence[Times], scale: float, unit: str
 ) -> Markup:
-    top = max((row.most for row in rows), default=0.0) or 1.0
     head = [
-        tag("th", join(dot(class_), unit), scope="col", class_="num", title=one.name,
-            aria_label=f"{one.name}, {unit}")
-        for class_, one in zip(classes, models, strict=True)
-    ]  # fmt: skip
-    body = []
-    for row in rows:
-        shares = [
-            ((us or 0.0) / top, class_)
-            for us, class_ in zip(row.us, classes, strict=True)
-        ]
-        name = join(row.op, tag("span", tail(row.output), class_="sub"))
-        body.append(
-            tag(
-                "tr",
-                tag("th", name, scope="row"),
-                tag("td", svg.bar(shares, height=9), class_="bar"),
-                *(
-                    tag("td", _time(us, there, scale), class_="num")
-                    for us, there in zip(row.us, row.present, strict=True)
-                ),
-            )
+        tag("th", f"{one.name}, {unit}", scope="col", class_="num") for one in models
+    ]
+    body = [
+        tag(
+            "tr",
+            tag("td", str(place), class_="num"),
+            tag("th", row.op, scope="row"),
+            *(
+                tag("td", _time(us, there, scale), class_="num")
+                for us, there in zip(row.us, row.present, strict=True)
+            ),
+            tag("td", row.output, class_="long"),
         )
+        for place, row in enumerate(rows)
+    ]
+    first = [
+        tag("th", "#", scope="col", class_="num"),
+        tag("th", "operation", scope="col"),
+    ]
+    last = tag("th", "writes", scope="col")
     content = tag(
-        "table",
-        tag("thead", tag("tr", tag("th", "operation", scope="col"),
-                         tag("td", class_="bar"), *head)),
-        tag("tbody", *body),
-        class_="bars",
-    )  # fmt: skip
+        "table", tag("thead", tag("tr", *first, *head, last)), tag("tbody", *body)
+    )
     return scrollable(content, "Operations")
 
 
@@ -178,9 +196,15 @@ def _time(us: float | None, is_there: bool, scale: float) -> str | Markup:
     return words.number(us / scale)
 
 
-def _sum(one: Times) -> str:
-    total, whole = one.ops_sum or 0.0, one.ops_whole or 1.0
-    return (
-        f"{one.name}: {one.ops_are}s of each operation, together {words.time(total)}, "
-        f"{total / whole:.0%} of the whole model in the same rounds."
-    )
+def _sums(models: Sequence[Times]) -> Markup | None:
+    """How well the parts add up: an operation alone pays for a call of its own."""
+    found = []
+    for one in models:
+        if one.ops_sum and one.ops_whole:
+            share = words.percent(one.ops_sum / one.ops_whole, 0)
+            found.append(f"{one.name} {words.time(one.ops_sum)}, {share} of the whole")
+    if not found:
+        return None
+    kind = f"Sums of the {models[0].ops_are}s"
+    more = "; where each is called alone, each pays for the call."
+    return tag("p", f"{kind}: {'; '.join(found)}{more}", class_="lead")

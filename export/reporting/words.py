@@ -35,9 +35,9 @@ def count(value: float) -> str:
 
 def short_count(value: float) -> str:
     """How many of something, for a tile."""
-    for step, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
-        if value >= step:
-            return f"{value / (1e3 if unit == ' k' else step):,.2f}{unit}"
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 10 * unit or (value >= unit and unit > 1e3):
+            return f"{value / unit:.3g} {name}"
     return f"{value:,.0f}"
 
 
@@ -54,6 +54,19 @@ def time(us: float) -> str:
     return f"{us / 1e3:,.2f} ms" if us < 1e6 else f"{us / 1e6:,.2f} s"
 
 
+def times(low: float, high: float) -> str:
+    """From one time to another, in one unit."""
+    start, end = time(low), time(high)
+    same = start.split()[-1] == end.split()[-1]
+    return f"{start.split()[0] if same else start} to {end}"
+
+
+def moment(created: str) -> str:
+    """A time of ISO 8601, to the minute."""
+    day, _, clock = created.partition("T")
+    return f"{day} {clock[:5]}{' UTC' if clock.endswith('+00:00') else ''}".strip()
+
+
 def number(value: float) -> str:
     """A time in a column whose head names the unit: three digits that count."""
     if value >= 100:
@@ -68,6 +81,8 @@ def percent(value: float, digits: int = 2) -> str:
 
 def points(value: float) -> str:
     """A difference of two shares, in points."""
+    if not value:
+        return "0 points"
     return f"{100 * value:+.2f} points".replace("-", "−")
 
 
