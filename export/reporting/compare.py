@@ -9,7 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from keras_diffmask.export.reporting import words
-from keras_diffmask.export.reporting.records import ModelFacts, Quotient, Timing
+from keras_diffmask.export.reporting.records import (
+    ModelFacts,
+    Quotient,
+    Timing,
+)
 
 if TYPE_CHECKING:
     from keras_diffmask.export.reporting.document import Report

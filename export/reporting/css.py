@@ -1,7 +1,7 @@
 """How the page looks: on a phone and a desk, by day and night, and on paper."""
 
 # Text and its ground have a contrast of at least 4.5 to 1, marks of 3 to 1, in both
-# schemes; tests/export/reporting/test_page_looks.py computes it.
+# schemes; tests/export/reporting/test_report_browser.py computes it.
 LIGHT = {
     "paper": "#fbfaf8",
     "card": "#ffffff",
@@ -82,7 +82,7 @@ h3{margin:28px 0 10px;font-size:1rem;font-weight:640}
  grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:14px;
  padding:16px 18px 15px;min-width:0}
-.tile b{display:block;font-size:2.125rem;line-height:1.1;letter-spacing:-.03em;
+.tile b{display:block;font-size:2rem;line-height:1.1;letter-spacing:-.03em;
  font-weight:640;margin:4px 0 6px;white-space:nowrap}
 .tile b.long{font-size:1.25rem;line-height:1.2;letter-spacing:-.015em;
  white-space:normal;min-height:1.87em;align-content:center}

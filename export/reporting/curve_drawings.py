@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 from keras_diffmask.export.reporting import svg, words
 from keras_diffmask.export.reporting.css import SERIES
 from keras_diffmask.export.reporting.escape import Markup, join, tag
-from keras_diffmask.export.reporting.records import Front, ModelFacts, Search
+from keras_diffmask.export.reporting.network_records import (
+    Front,
+    Search,
+)
+from keras_diffmask.export.reporting.records import (
+    ModelFacts,
+)
 
 _HEIGHT = 240
 Place = Callable[[float], float]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
-from keras_diffmask.export.reporting.records import (
+from keras_diffmask.export.reporting.network_records import (
     Front,
     FrontPoint,
     Search,

@@ -9,14 +9,17 @@ from typing import Any
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export.reporting import coding, compare
+from keras_diffmask.export.reporting.escape import plain
 from keras_diffmask.export.reporting.markdown import render as render_markdown
+from keras_diffmask.export.reporting.network_records import (
+    Front,
+    Kept,
+    Search,
+)
 from keras_diffmask.export.reporting.page import render as render_page
 from keras_diffmask.export.reporting.place import check_place, suffix_of
 from keras_diffmask.export.reporting.records import (
-    Front,
-    Kept,
     ModelFacts,
-    Search,
     Timing,
 )
 
@@ -59,7 +62,8 @@ class Report:
     @property
     def headline(self) -> list[str]:
         """What the figures come to: one sentence per model but the first."""
-        return compare.headline(self)
+        # Printed too, by terminals that take no half of a character.
+        return [plain(sentence) for sentence in compare.headline(self)]
 
     def to_html(self) -> str:
         """One page with its styles and drawings; no script, no network."""

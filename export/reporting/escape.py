@@ -9,8 +9,9 @@ import re
 import unicodedata
 
 _ENDLESS = ("area", "br", "col", "hr", "img", "link", "meta", "wbr")
-# What Markdown, or the HTML that it lets through, would take for a sign.
-_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$@:])")
+# What Markdown, or the HTML that it lets through, would take for a sign; at the
+# start of a line it takes bullets and numbers too.
+_SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~&$@]|^[-+]|(?<=^\d)[.)](?= ))")
 
 
 class Markup(str):

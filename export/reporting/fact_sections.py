@@ -5,7 +5,10 @@ from collections.abc import Sequence
 
 from keras_diffmask.export.reporting import words
 from keras_diffmask.export.reporting.escape import Markup, join, tag
-from keras_diffmask.export.reporting.records import Fit, ModelFacts
+from keras_diffmask.export.reporting.records import (
+    Fit,
+    ModelFacts,
+)
 from keras_diffmask.export.reporting.result_sections import dot, listing, scrollable
 from keras_diffmask.export.reporting.time_sections import definitions, typed
 

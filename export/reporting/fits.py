@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from keras_diffmask import targets
 from keras_diffmask.export import modes
-from keras_diffmask.export.reporting.records import Fit
+from keras_diffmask.export.reporting.records import (
+    Fit,
+)
 from keras_diffmask.targets import Target
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
-from keras_diffmask.export.reporting.records import Kept, KeptRow
+from keras_diffmask.export.reporting.network_records import (
+    Kept,
+    KeptRow,
+)
 
 _NEXT = "Pass export.plan(masked), or the file of `keras-diffmask plan ... --json`."
 

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING
 
 from keras_diffmask.export.reporting import compare, words
 from keras_diffmask.export.reporting.escape import code, markdown
+from keras_diffmask.export.reporting.network_records import (
+    Kept,
+)
 from keras_diffmask.export.reporting.pairing import paired, tail
-from keras_diffmask.export.reporting.records import Kept, ModelFacts, Timing
+from keras_diffmask.export.reporting.records import (
+    ModelFacts,
+    Timing,
+)
 
 if TYPE_CHECKING:
     from keras_diffmask.export.reporting.document import Report

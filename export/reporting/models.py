@@ -13,7 +13,9 @@ from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.reporting.fits import fits_of
 from keras_diffmask.export.reporting.macs import macs_of
-from keras_diffmask.export.reporting.records import ModelFacts
+from keras_diffmask.export.reporting.records import (
+    ModelFacts,
+)
 from keras_diffmask.export.tflm import has_tflm
 from keras_diffmask.targets import Target
 

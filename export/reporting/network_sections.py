@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 from keras_diffmask.export.reporting import svg, words
 from keras_diffmask.export.reporting.css import SERIES
 from keras_diffmask.export.reporting.escape import Markup, join, tag
-from keras_diffmask.export.reporting.records import Kept, KeptRow, ModelFacts
+from keras_diffmask.export.reporting.network_records import (
+    Kept,
+    KeptRow,
+)
+from keras_diffmask.export.reporting.records import (
+    ModelFacts,
+)
 from keras_diffmask.export.reporting.result_sections import dot, listing
 
 _MOST_ROWS = 40

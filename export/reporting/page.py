@@ -10,7 +10,9 @@ from keras_diffmask.export.reporting import result_sections as results
 from keras_diffmask.export.reporting import time_sections as times
 from keras_diffmask.export.reporting.css import DARK, LIGHT, SERIES, stylesheet
 from keras_diffmask.export.reporting.escape import Markup, join, tag
-from keras_diffmask.export.reporting.records import Timing
+from keras_diffmask.export.reporting.records import (
+    Timing,
+)
 
 if TYPE_CHECKING:
     from keras_diffmask.export.reporting.document import Report

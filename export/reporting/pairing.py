@@ -4,7 +4,10 @@ import dataclasses
 import difflib
 from collections.abc import Sequence
 
-from keras_diffmask.export.reporting.records import OpCost, Times
+from keras_diffmask.export.reporting.records import (
+    OpCost,
+    Times,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from keras_diffmask.export.reporting import svg, words
 from keras_diffmask.export.reporting.css import SERIES
 from keras_diffmask.export.reporting.escape import Markup, join, tag
-from keras_diffmask.export.reporting.records import Quotient, Times, Timing
+from keras_diffmask.export.reporting.records import (
+    Quotient,
+    Times,
+    Timing,
+)
 
 _HEIGHT = 34
 # Rounds that a neighbour disturbed would press all others together.

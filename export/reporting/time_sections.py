@@ -6,7 +6,10 @@ from keras_diffmask.export.reporting import svg, words
 from keras_diffmask.export.reporting.css import SERIES
 from keras_diffmask.export.reporting.escape import Markup, breakable, join, tag, text
 from keras_diffmask.export.reporting.pairing import OpRow, paired, tail
-from keras_diffmask.export.reporting.records import Times, Timing
+from keras_diffmask.export.reporting.records import (
+    Times,
+    Timing,
+)
 from keras_diffmask.export.reporting.result_sections import dot, listing, scrollable
 from keras_diffmask.export.reporting.strips import latency_strips, ratio_strips
 

@@ -6,7 +6,7 @@ name, and what a device did not give stays away.
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def timings_of(benchmark: Any, models: tuple[ModelFacts, ...]) -> tuple[Timing, 
         return ()
     single = isinstance(benchmark, (str, os.PathLike)) or hasattr(benchmark, "models")
     given: Iterable[Any] = [benchmark] if single else benchmark
-    if not isinstance(given, Iterable):
+    if not isinstance(given, Iterable) or isinstance(given, Mapping):
         raise _no_benchmark(benchmark)
     return tuple(_timing(_read(one), models) for one in given)
 

@@ -83,7 +83,7 @@ class Browser:
             "Runtime.evaluate", expression=expression, returnByValue=True
         )
         assert "exceptionDetails" not in answer, answer
-        return answer["result"]["value"]
+        return answer["result"].get("value")
 
     def requests(self) -> list[str]:
         """Addresses that were asked for since the page was opened."""

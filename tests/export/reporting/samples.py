@@ -4,17 +4,19 @@ import dataclasses
 import random
 
 from keras_diffmask.export.reporting import Report
-from keras_diffmask.export.reporting.records import (
-    Fit,
+from keras_diffmask.export.reporting.network_records import (
     Front,
     FrontPoint,
     Kept,
     KeptRow,
+    Search,
+    SearchCost,
+)
+from keras_diffmask.export.reporting.records import (
+    Fit,
     ModelFacts,
     OpCost,
     Quotient,
-    Search,
-    SearchCost,
     Times,
     Timing,
 )
