@@ -2,15 +2,12 @@
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import (
-    check_output,
-    named_by_stem,
-    start_keras,
-)
+from keras_diffmask.export.cli.files import check_output, start_keras
 from keras_diffmask.export.cli.numbers import at_least, positive
 
 NAME = "benchmark"
@@ -129,7 +126,7 @@ def _inference(arguments: argparse.Namespace, console: Console) -> None:
         from keras_diffmask.export.benchmarking import benchmark
 
         result = benchmark(
-            named_by_stem(arguments.files),
+            _named(arguments.files),
             threads=arguments.threads,
             rounds=rounds,
             seconds=arguments.seconds,
@@ -148,6 +145,19 @@ def _plain(result: Any) -> dict[str, Any]:
         for model in result.models
     }
     return {**dataclasses.asdict(result), "ratios": ratios}
+
+
+def _named(files: list[str]) -> dict[str, str]:
+    """Short names where they differ, paths where they do not."""
+    stems = [Path(file).stem for file in files]
+    names = stems if len(set(stems)) == len(stems) else files
+    if len(set(names)) != len(names):
+        raise InvalidArgumentError(
+            "different .tflite files",
+            f"{max(files, key=files.count)!r} twice",
+            "Name each once.",
+        )
+    return dict(zip(names, files, strict=True))
 
 
 def _training_step(arguments: argparse.Namespace, console: Console) -> None:
