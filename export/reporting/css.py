@@ -80,9 +80,9 @@ h3{margin:28px 0 10px;font-size:1rem;font-weight:640}
  background:var(--c);vertical-align:baseline}
 .tiles{display:grid;gap:12px;margin:12px 0 0;padding:0;list-style:none;
  grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}
-.tile{background:var(--card);border:1px solid var(--line);border-radius:14px;
- padding:16px 18px 15px;min-width:0}
-.tile b{display:block;font-size:2rem;line-height:1.1;letter-spacing:-.03em;
+.tile{container-type:inline-size;background:var(--card);padding:16px 18px 15px;
+ border:1px solid var(--line);border-radius:14px;min-width:0}
+.tile b{display:block;font-size:min(2rem,25cqi);line-height:1.1;letter-spacing:-.03em;
  font-weight:640;margin:4px 0 6px;white-space:nowrap}
 .tile b.long{font-size:1.25rem;line-height:1.2;letter-spacing:-.015em;
  white-space:normal;min-height:1.87em;align-content:center}
@@ -162,7 +162,7 @@ ul.plain li+li{margin-top:6px}
 footer{margin-top:clamp(40px,6vw,72px);padding-bottom:56px;color:var(--soft);
  font-size:.875rem}
 @media (max-width:480px){th,td{padding-left:10px}.tile{padding:13px 14px 12px}
- .tile b{font-size:1.75rem}.tile b.long{font-size:1.125rem;min-height:1.71em}
+ .tile b{font-size:min(1.75rem,25cqi)}.tile b.long{font-size:1.125rem;min-height:1.71em}
  .tiles{gap:10px;grid-template-columns:repeat(2,minmax(0,1fr))}
  .bars{font-size:.875rem}.bars .num{width:4.6em}
  .bars .bar{width:24%}.bars .num.wide{width:6em;white-space:normal}}

@@ -35,9 +35,11 @@ def render(report: "Report") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table; cells are escaped already, all but the first `left` stand right."""
-    marks = ["---" if place < left else "---:" for place in range(len(head))]
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], texts: Sequence[int] = (0,)
+) -> str:
+    """A table of escaped cells; numbers stand right, columns of `texts` left."""
+    marks = ["---" if place in texts else "---:" for place in range(len(head))]
     lines = [head, marks, *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -89,7 +91,7 @@ def _timing(timing: Timing) -> list[str]:
         ]
         for row in rows
     ]
-    return [*parts, "Time of each operation:", table(head, body, left=2)]
+    return [*parts, "Time of each operation:", table(head, body, texts=(0, 1))]
 
 
 def _number(us: float | None, scale: float) -> str:
@@ -109,7 +111,7 @@ def _kept(one: Kept) -> list[str]:
     head = ["layer", "kept", "share", "why it stays"]
     return [
         f"## What was kept of {markdown(one.label)}",
-        table(head, rows),
+        table(head, rows, texts=(0, 3)),
         *(f"Branch that went whole: {markdown(branch)}" for branch in one.branches),
     ]
 
@@ -152,7 +154,7 @@ def _targets(models: Sequence[ModelFacts]) -> list[str]:
         ]
         for place, fit in enumerate(models[0].fits)
     ]
-    return ["## Targets", table(head, rows, left=len(head))]
+    return ["## Targets", table(head, rows, texts=range(len(head)))]
 
 
 def _files(models: Sequence[ModelFacts]) -> list[str]:
@@ -166,7 +168,7 @@ def _files(models: Sequence[ModelFacts]) -> list[str]:
         for one in models
     ]
     head = ["model", "operators", "path", "SHA-256"]
-    return ["## The files", table(head, rows, left=len(head))]
+    return ["## The files", table(head, rows, texts=range(len(head)))]
 
 
 def _versions(report: "Report") -> list[str]:

@@ -171,14 +171,15 @@ def _label(result: Any) -> str:
     facts = getattr(result, "facts", None)
     if facts is not None:
         words = [getattr(facts, key, None) for key in ("model", "soc")]
-        return ", ".join(str(word) for word in words if word) or str(result.device)
+        return str(next((word for word in words if word), result.device))
     return str(getattr(result.machine, "cpu", "") or result.device)
 
 
 def device_facts(result: Any) -> Iterable[tuple[str, str]]:
     """Whatever the benchmark knows of the device, field by field."""
-    for name in ("facts", "tool"):
-        yield from _fields(getattr(result, name, None))
+    yield from _fields(getattr(result, "facts", None))
+    for key, value in _fields(getattr(result, "tool", None)):
+        yield f"tool, {key}", value
     mark = "" if getattr(result, "facts", None) is None else "driven by "
     for key, value in _fields(result.machine):
         yield mark + key, value

@@ -93,7 +93,8 @@ def test_why_there_is_no_arena():
     inputs = keras.Input((64,))
     model = keras.Model(inputs, layers.Dense(64)(inputs))
     (facts,) = models_of([export.to_tflite(model, "dynamic")])
-    assert facts.arena_bytes is None and "ybrid" in facts.arena_note
+    assert facts.arena_bytes is None
+    assert facts.arena_note.startswith("TFLM does not run it: ")
 
 
 def test_targets():
@@ -192,7 +193,7 @@ def test_times_that_a_device_does_not_tell_stay_away(pair):
         commands=("adb shell",),
     )
     (timing,) = timings_of(result, models_of(pair, arena=False))
-    assert timing.label == "Pixel, Tensor" and timing.ratios == ()
+    assert timing.label == "Pixel" and timing.ratios == ()
     assert timing.remarks == ("it was lost", "it throttled")
     assert ("core mhz", "1700, 2900") in timing.facts
     assert ("driven by cpu", "this computer") in timing.facts
