@@ -20,6 +20,7 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.export.model_io import load_model, save_model
     from keras_diffmask.export.npu import VelaEstimate, vela
     from keras_diffmask.export.packing import Packed, pack
+    from keras_diffmask.export.reporting import Report, report
     from keras_diffmask.export.surgery import Plan, plan, recalibrate, strip
     from keras_diffmask.export.verification import Verification, verify
 
@@ -27,6 +28,7 @@ __all__ = [
     "Artifact",
     "Packed",
     "Plan",
+    "Report",
     "VelaEstimate",
     "Verification",
     "benchmark",
@@ -37,6 +39,7 @@ __all__ = [
     "pack",
     "plan",
     "recalibrate",
+    "report",
     "save_model",
     "strip",
     "to_tflite",

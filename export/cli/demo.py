@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         folder="folder with the files of a data set",
         out="demo-results",
-        holds="the .tflite files, report.json and kept.png",
+        holds="the .tflite files, report.html, report.json and kept.png",
         quick="one seed, 3 epochs, 200 examples",
     )
 

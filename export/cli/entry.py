@@ -18,6 +18,7 @@ from keras_diffmask.export.cli import (
     evidence,
     import_tfmot,
     models,
+    report,
     vela,
     verify,
 )
@@ -33,6 +34,7 @@ COMMANDS = (
     verify,
     vela,
     benchmark,
+    report,
     compare,
     evidence,
     import_tfmot,
@@ -42,10 +44,11 @@ Pruning with differentiable masks for Keras 3, down to int8 on the device.
 
 A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan`,
 made smaller with `strip`, written for the device with `convert`, compared with its
-Keras model by `verify`, and timed with `benchmark`. `demo` does all of it on real
-data, `compare` trains every estimator side by side, `evidence` measures what this
-library claims. `pack` writes rows of k of n weights for kernels of your own,
-`import-tfmot` reads what tensorflow-model-optimization has pruned.
+Keras model by `verify`, timed with `benchmark`, and put on one page by `report`.
+`demo` does all of it on real data, `compare` trains every estimator side by side,
+`evidence` measures what this library claims. `pack` writes rows of k of n weights
+for kernels of your own, `import-tfmot` reads what tensorflow-model-optimization has
+pruned.
 """
 
 

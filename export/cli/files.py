@@ -4,7 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from keras_diffmask.errors import ArtifactError, MissingDependencyError
+from keras_diffmask.errors import (
+    ArtifactError,
+    InvalidArgumentError,
+    MissingDependencyError,
+)
 from keras_diffmask.export.cli.console import Console
 
 
@@ -142,3 +146,20 @@ def read_lines(path: str) -> list[str]:
             f"{path!r} ({reason})",
             "Write the names of the classes, one per line, in the model's order.",
         ) from error
+
+
+def named_by_stem(files: list[str]) -> dict[str, str]:
+    """Files by short names where they differ, by paths where they do not.
+
+    Raises:
+        InvalidArgumentError: a file stands there twice.
+    """
+    stems = [Path(file).stem for file in files]
+    names = stems if len(set(stems)) == len(stems) else files
+    if len(set(names)) != len(names):
+        raise InvalidArgumentError(
+            "different .tflite files",
+            f"{max(files, key=files.count)!r} twice",
+            "Name each once.",
+        )
+    return dict(zip(names, files, strict=True))

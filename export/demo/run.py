@@ -8,6 +8,7 @@ from keras_diffmask import plots
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.benchmarking import BenchmarkResult, benchmark
 from keras_diffmask.export.demo import datasets
+from keras_diffmask.export.demo.page import write_page
 from keras_diffmask.export.demo.recipes import recipe_for
 from keras_diffmask.export.demo.report import (
     Report,
@@ -37,7 +38,7 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
         The `Report`. In the folder `settings.out` lie, of the first seed, the
         `.tflite` files, the masked model (`masked.keras`, for the other
         commands) and the picture `kept.png`; and the figures
-        of all seeds in `report.json`.
+        of all seeds in `report.json` and, to be shown, in `report.html`.
 
     Raises:
         DiffmaskError: the data, the budget or the folder cannot be used.
@@ -72,6 +73,9 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
         trials.append(trial)
     times = _timed(trials, reporter)
     files = _written(folder, trials[0], data)
+    with reporter.phase("writing the page") as advance:
+        page = write_page(folder, trials, times, settings, data.name)
+        advance(page.name)
     report = Report(
         settings=settings,
         recipe=recipe,
@@ -80,7 +84,7 @@ def run(settings: Settings | None = None, reporter: Reporter | None = None) -> R
         trials=tuple(figures_of(trial) for trial in trials),
         benchmark=times,
         seconds=round(time.monotonic() - started, 1),
-        files={**files, "report": str(folder / "report.json")},
+        files={**files, "page": str(page), "report": str(folder / "report.json")},
     )
     text = report.to_json() + "\n"
     write_atomically(folder / "report.json", lambda file: file.write_text(text))

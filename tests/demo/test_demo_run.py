@@ -17,6 +17,7 @@ FILES = {
     "pruned_int8.tflite",
     "kept.png",
     "masked.keras",
+    "report.html",
     "report.json",
 }
 

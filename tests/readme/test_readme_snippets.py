@@ -26,6 +26,7 @@ def test_readme_script_runs(
     assert names["slim"].count_params() < names["model"].count_params()
     assert names["slim_int8"].nbytes < names["dense_int8"].nbytes
     assert names["scores"].shape == (10, 10)
+    assert "the bytes of dense" in (tmp_path / "report.html").read_text("utf-8")
     assert (tmp_path / "slim.tflite").stat().st_size == names["slim_int8"].nbytes
 
 
@@ -42,5 +43,6 @@ def test_readme_names_every_command() -> None:
         "vela",
         "benchmark",
         "compare",
+        "report",
     ):
         assert f"keras-diffmask {command}" in shell

@@ -1,0 +1,213 @@
+"""Latency, and where within a model the time goes."""
+
+from collections.abc import Sequence
+
+from keras_diffmask.export.reporting import svg, words
+from keras_diffmask.export.reporting.css import SERIES
+from keras_diffmask.export.reporting.escape import Markup, breakable, join, tag, text
+from keras_diffmask.export.reporting.pairing import OpRow, paired, tail
+from keras_diffmask.export.reporting.records import (
+    Times,
+    Timing,
+)
+from keras_diffmask.export.reporting.result_sections import dot, listing, scrollable
+from keras_diffmask.export.reporting.strips import latency_strips, ratio_strips
+
+_FIGURES = (
+    ("median", "median"),
+    ("5 %", "p5"),
+    ("95 %", "p95"),
+    ("least", "minimum"),
+    ("mean", "mean"),
+    ("deviation", "deviation"),
+    ("first", "first"),
+    ("loading", "init"),
+)
+# A drawing of more operations is no longer looked at.
+_MOST_OPS = 16
+
+
+def latency(timing: Timing, colours: dict[str, str], base: str) -> Markup:
+    """Strips, and the same as numbers."""
+    notes = [join(remark) for remark in timing.remarks]
+    notes += [
+        join(tag("b", one.name), ": ", one.note) for one in timing.models if one.note
+    ]
+    return join(
+        latency_strips(timing, colours),
+        ratio_strips(timing, colours, base),
+        listing(notes) if notes else None,
+        tag("details", tag("summary", "The numbers"), _numbers(timing, colours)),
+        tag("details", tag("summary", "The device and its software"), _device(timing)),
+    )
+
+
+def _numbers(timing: Timing, colours: dict[str, str]) -> Markup:
+    known = [
+        (label, field)
+        for label, field in _FIGURES
+        if any(getattr(one, field) is not None for one in timing.models)
+    ]
+    scale, unit = words.micro_unit([one.typical for one in timing.models])
+    head = [tag("th", label, scope="col", class_="num") for label, _ in known]
+    for label, field in (("runs", "runs"), ("peak MB", "peak_mb")):
+        if any(getattr(one, field) is not None for one in timing.models):
+            head.append(tag("th", label, scope="col", class_="num"))
+    has_delegate = any(one.delegate for one in timing.models)
+    rows = [
+        _number_row(one, known, scale, colours, has_delegate) for one in timing.models
+    ]
+    first = tag("th", f"times in {unit}", scope="col")
+    last = tag("th", "ran on", scope="col") if has_delegate else None
+    content = tag(
+        "table", tag("thead", tag("tr", first, *head, last)), tag("tbody", *rows)
+    )
+    return scrollable(content, f"Times on {timing.label}")
+
+
+def _number_row(
+    one: Times,
+    known: Sequence[tuple[str, str]],
+    scale: float,
+    colours: dict[str, str],
+    has_delegate: bool,
+) -> Markup:
+    values = [getattr(one, field) for _, field in known]
+    cells = ["" if v is None else words.number(v / scale) for v in values]
+    if one.runs is not None:
+        cells.append(f"{one.runs:,}")
+    if one.peak_mb is not None:
+        cells.append(f"{one.peak_mb:,.1f}")
+    return tag(
+        "tr",
+        tag("th", join(dot(colours.get(one.name, SERIES[0])), one.name), scope="row"),
+        *(tag("td", cell, class_="num") for cell in cells),
+        tag("td", one.delegate or "not said") if has_delegate else None,
+    )
+
+
+def _device(timing: Timing) -> Markup:
+    facts = list(timing.facts)
+    if timing.threads is not None:
+        facts.append(("threads", str(timing.threads)))
+    facts.append(("measured", timing.created))
+    known = definitions([fact for fact in facts if fact[1]])
+    return join(known, typed(timing.commands) if timing.commands else None)
+
+
+def typed(commands: Sequence[str]) -> Markup:
+    """Commands as they are typed, one per line."""
+    # Escaped one by one: as one text they would become one line.
+    return tag("pre", Markup("\n".join(text(command) for command in commands)))
+
+
+def definitions(facts: Sequence[tuple[object, object]]) -> Markup:
+    """Words and what they stand for."""
+    return tag("dl", *(join(tag("dt", key), tag("dd", value)) for key, value in facts))
+
+
+def operations(timing: Timing, colours: dict[str, str]) -> Markup | None:
+    """Bars per operation, all models side by side; None where none was timed."""
+    models = [one for one in timing.models if one.ops]
+    if not models:
+        return None
+    rows = paired(models)
+    scale, unit = words.micro_unit([row.most for row in rows])
+    classes = [colours.get(one.name, SERIES[0]) for one in models]
+    legend = [
+        tag("li", join(dot(class_), one.name))
+        for class_, one in zip(classes, models, strict=True)
+    ]
+    limit = sorted((row.most for row in rows), reverse=True)[:_MOST_OPS][-1]
+    shown = [row for row in rows if row.most >= limit]
+    what = "Time of each operation"
+    if len(shown) < len(rows):
+        what = f"The {len(shown)} longest of {len(rows)} operations"
+    top = max(row.most for row in rows) or 1.0
+    return join(
+        tag("figure",
+            tag("figcaption", tag("b", what), f", {unit}, in order of execution."),
+            tag("ul", *legend, class_="legend"),
+            *(_op_bars(row, classes, models, top, scale) for row in shown)),
+        _sums(models),
+        tag("details", tag("summary", "As a table"),
+            _op_table(rows, models, scale, unit)),
+    )  # fmt: skip
+
+
+def _op_bars(
+    row: OpRow,
+    classes: Sequence[str],
+    models: Sequence[Times],
+    top: float,
+    scale: float,
+) -> Markup:
+    """An operation's bars, each with its number beside it."""
+    lines = [
+        tag(
+            "div",
+            svg.bar([((us or 0.0) / top, class_)], height=8),
+            tag("span", tag("span", f"{one.name}: ", class_="away"),
+                _time(us, there, scale), class_="num"),
+            class_="pair",
+        )
+        for us, there, class_, one in zip(
+            row.us, row.present, classes, models, strict=True
+        )
+    ]  # fmt: skip
+    name = tag("span", row.op)
+    sub = tag("span", breakable(tail(row.output)), class_="sub")
+    return tag("div", tag("div", name, sub, class_="name"), tag("div", *lines),
+               class_="row op")  # fmt: skip
+
+
+def _op_table(
+    rows: Sequence[OpRow], models: Sequence[Times], scale: float, unit: str
+) -> Markup:
+    head = [
+        tag("th", f"{one.name}, {unit}", scope="col", class_="num") for one in models
+    ]
+    body = [
+        tag(
+            "tr",
+            tag("td", str(place), class_="num"),
+            tag("th", row.op, scope="row"),
+            *(
+                tag("td", _time(us, there, scale), class_="num")
+                for us, there in zip(row.us, row.present, strict=True)
+            ),
+            tag("td", row.output, class_="long"),
+        )
+        for place, row in enumerate(rows)
+    ]
+    first = [
+        tag("th", "#", scope="col", class_="num"),
+        tag("th", "operation", scope="col"),
+    ]
+    last = tag("th", "writes", scope="col")
+    content = tag(
+        "table", tag("thead", tag("tr", *first, *head, last)), tag("tbody", *body)
+    )
+    return scrollable(content, "Operations")
+
+
+def _time(us: float | None, is_there: bool, scale: float) -> str | Markup:
+    if not is_there:
+        return tag("span", "gone", class_="none")
+    if us is None:
+        return tag("span", "not timed", class_="none")
+    return words.number(us / scale)
+
+
+def _sums(models: Sequence[Times]) -> Markup | None:
+    """How well the parts add up: an operation alone pays for a call of its own."""
+    found = []
+    for one in models:
+        if one.ops_sum and one.ops_whole:
+            share = words.percent(one.ops_sum / one.ops_whole, 0)
+            found.append(f"{one.name} {words.time(one.ops_sum)}, {share} of the whole")
+    if not found:
+        return None
+    kind = f"Sums of the {models[0].ops_are}s"
+    more = "; where each is called alone, each pays for the call."
+    return tag("p", f"{kind}: {'; '.join(found)}{more}", class_="lead")

@@ -1,0 +1,186 @@
+"""`export.report`: files of three kinds, whole or not at all, read back or refused."""
+
+import dataclasses
+import json
+
+import pytest
+
+from keras_diffmask import export
+from keras_diffmask.errors import ArtifactError, InvalidArgumentError
+from keras_diffmask.export.reporting import Report
+from keras_diffmask.export.reporting.records import Quotient
+from tests.export.reporting.samples import full, hostile, timing
+
+
+def test_what_the_design_says(pair, timed, tmp_path):
+    path = tmp_path / "report.html"
+    made = export.report(pair, benchmark=timed, path=path, arena=False)
+    page = path.read_text("utf-8")
+    assert page == made.to_html() and page.startswith("<!doctype html>")
+    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+    ratio = timed.ratio("pruned", "dense")
+    share = pair[1].nbytes / pair[0].nbytes
+    assert f"{ratio.median:.2f}× the time and {share:.2f}× the bytes" in page
+    assert timed.machine.cpu in page and pair[0].ops[0] in page
+    assert "http://" not in page and "https://" not in page and "<script" not in page
+
+
+def test_every_part_is_there(masked, saved, timed, tmp_path):
+    timed.save(tmp_path / "b.json")
+    made = export.report(
+        [saved / "dense.tflite", saved / "pruned.tflite"],
+        benchmark=tmp_path / "b.json",
+        path=tmp_path / "report.html",
+        plan=export.plan(masked),
+        accuracy={"dense": 0.9, "pruned": [0.88, 0.9]},
+        target="cortex-m",
+        title="Mine",
+        arena=False,
+        commands=["make it"],
+    )
+    page = made.to_html()
+    for part in (
+        "Mine",
+        "latency",
+        "operations",
+        "size",
+        "accuracy",
+        "kept",
+        "targets",
+    ):
+        assert part in page
+    assert "−1.00 points" in page and "make it" in page
+    # The folder of `saved` has a space in its name.
+    assert "&#x27;" in page and str(saved) in page
+    assert [fit.target for fit in made.models[0].fits] == ["cortex-m"]
+
+
+def test_what_was_not_measured_is_absent(pair):
+    page = export.report(pair, arena=False).to_html()
+    for part in ('id="latency"', 'id="operations"', 'id="accuracy"', 'id="kept"'):
+        assert part not in page
+    assert "the time" not in page.split("</header>")[0] and "Accuracy" not in page
+    alone = export.report(pair[:1], arena=False)
+    assert alone.headline == [f"dense: {pair[0].nbytes:,} bytes."]
+    assert 'class="tile"' not in alone.to_html()
+
+
+def quotient(p5: float, p95: float) -> Report:
+    made = full()
+    base = timing(("dense", "pruned"), "cpu", 80.0, 1)
+    ratios = (Quotient("pruned", "dense", (p5 + p95) / 2, p5, p95, 40),)
+    return dataclasses.replace(
+        made, timings=(dataclasses.replace(base, ratios=ratios),)
+    )
+
+
+def test_a_spread_around_one_is_no_difference():
+    made = quotient(0.93, 1.06)
+    assert made.headline == [
+        "pruned: no difference in time and 0.40× the bytes of dense, on cpu."
+    ]
+    for text in (made.to_html(), made.to_markdown()):
+        assert "no difference" in text and "0.930 to 1.060" in text
+    assert quotient(0.93, 0.99).headline[0].startswith("pruned: 0.96× the time")
+    assert quotient(1.01, 1.2).headline[0].startswith("pruned: 1.10× the time")
+
+
+def test_one_device_more_is_one_part_more():
+    sentence = full().headline[0]
+    assert sentence.startswith("pruned: 0.40× the bytes of dense; ")
+    assert "the time on conv, " in sentence and "on conv phone" in sentence
+
+
+@pytest.mark.parametrize("make", [full, hostile])
+def test_json_reads_back(make, tmp_path):
+    made = make()
+    # A lone surrogate is no text of JSON's; escaped it is, and comes back.
+    assert Report.from_json(made.to_json()) == made
+    made.save(tmp_path / "r.json")
+    document = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert document["format"] == "keras_diffmask.report/1"
+    assert Report.from_json((tmp_path / "r.json").read_text("utf-8")) == made
+
+
+def break_json(text: str, how: str) -> str:
+    document = json.loads(text)
+    if how == "format":
+        document["format"] = "keras_diffmask.report/2"
+    elif how == "stranger":
+        document["models"][0]["colour"] = "red"
+    elif how == "lacking":
+        del document["models"][0]["bytes"]
+    elif how == "type":
+        document["models"][0]["bytes"] = "many"
+    elif how == "no models":
+        document["models"] = []
+    else:
+        return text[:-20]
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    "how", ["format", "stranger", "lacking", "type", "no models", "cut"]
+)
+def test_json_of_something_else_is_refused(how):
+    with pytest.raises(ArtifactError, match="JSON document of a report"):
+        Report.from_json(break_json(full().to_json(), how))
+
+
+def test_markdown_has_the_same_figures(tmp_path):
+    text = full().save(tmp_path / "r.MD").read_text("utf-8")
+    for part in (
+        "65,800 bytes",
+        "859,024",
+        "99.43 %",
+        "16 of 24",
+        "3 closed, and kept",
+    ):
+        assert part in text
+    assert text.startswith("# dense and pruned\n\npruned: 0.40× the bytes of dense")
+
+
+def test_an_existing_file_stays(pair, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("mine")
+    with pytest.raises(ArtifactError, match=r"force=True \(in a shell, --force\)"):
+        export.report(pair, path=path, arena=False)
+    assert path.read_text() == "mine"
+    export.report(pair, path=path, arena=False, force=True)
+    assert path.read_text("utf-8").startswith("<!doctype html>")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("report.pdf", "ends in .html, .md, .json"),
+        ("report", "ends in .html, .md, .json"),
+        ("no/report.html", "a file in an existing directory"),
+        ("folder.html", "a file in an existing directory"),
+    ],
+)
+def test_paths_that_cannot_be_written(tmp_path, name, part):
+    (tmp_path / "folder.html").mkdir()
+    # Told before the artifacts, which are none, are looked at.
+    with pytest.raises(ArtifactError, match=part):
+        export.report([], path=tmp_path / name, force=True)
+    assert [one.name for one in tmp_path.iterdir()] == ["folder.html"]
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    with pytest.raises(ArtifactError, match="a .tflite file that can be read"):
+        export.report([tmp_path / "nowhere.tflite"], path=tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_title_is_text(pair):
+    with pytest.raises(InvalidArgumentError, match="title as text"):
+        export.report(pair, title=" ", arena=False)
+    assert export.report(pair * 1, arena=False).title == "dense and pruned"
+
+
+def test_progress_names_every_model(pair):
+    seen = []
+    export.report(pair, arena=False, progress=seen.append)
+    assert seen == ["dense", "pruned"]
