@@ -8,13 +8,13 @@ names.
 
 from keras_diffmask.export.benchmarking.command import benchmark
 from keras_diffmask.export.benchmarking.records import (
-    Machine,
     ModelTimes,
     OpTable,
     OpTime,
     Ratio,
 )
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
+from keras_diffmask.export.machine import Machine
 
 __all__ = [
     "BenchmarkResult",

@@ -11,8 +11,10 @@ from keras_diffmask.export.benchmarking.interleave import Progress
 from keras_diffmask.export.benchmarking.per_op import op_table
 from keras_diffmask.export.benchmarking.remote import measure_remote
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
+from keras_diffmask.export.emulation import InstructionCounts, count_instructions
+from keras_diffmask.export.emulation.cores import CORES
 
-HOST = "host"
+HOST, EMULATED = "host", "arm64-emulated"
 #: rounds, seconds, warmup: a round on a device starts a program for each model.
 _HOST_COUNTS, _DEVICE_COUNTS = (40, 1.0, 20), (5, 5.0, 5)
 
@@ -31,7 +33,7 @@ def benchmark(
     cores: str | int | None = None,
     delegate: str = "cpu",
     timeout: float = 120.0,
-) -> BenchmarkResult:
+) -> BenchmarkResult | InstructionCounts:
     """Measures how long models take for one inference, side by side.
 
     On this computer all models are loaded in one process and timed in turns: each
@@ -45,12 +47,17 @@ def benchmark(
     end, whatever happens. Memory, and with `per_op` the operations, are measured
     in runs of their own.
 
+    On an emulated core nothing is timed: the instructions of one inference are
+    counted, the same to the last one each time, and the answers compared with
+    this computer's. Their ratios guide where there is no phone; they are no times.
+
     Args:
         artifacts: dict of name -> `Artifact`, path of a `.tflite` file, or its
             bytes; or a list of `Artifact`s with different names.
         device: `"host"`, this computer; `"android"`, the one that `adb devices`
             lists, or `"android:SERIAL"`; `"ssh:user@host[:port]"`, a Linux board
-            that ssh reaches without a password.
+            that ssh reaches without a password; `"arm64-emulated"`, Cortex-A53,
+            A72 and A76 under QEMU, which has to be prepared once.
         threads: threads each model may use, at least 1.
         rounds: turns through all models, at least 1; 20 or more for a spread
             that means something. 40 by default, 5 on a device.
@@ -68,14 +75,16 @@ def benchmark(
             environment variable `KERAS_DIFFMASK_BENCHMARK_MODEL` names, else
             `~/.cache/keras_diffmask/benchmark_model/<abi>/benchmark_model`.
         cores: of a device, to run on: `"big"`, the fastest ones, or a mask in
-            hexadecimal, core 0 the lowest bit; None for all.
+            hexadecimal, core 0 the lowest bit; None for all. Emulated: of
+            `"a53"`, `"a72"` and `"a76"`, with commas between.
         delegate: on a device: `"cpu"`, XNNPACK; `"gpu"`; or `"none"`, the plain
             kernels.
         timeout: seconds after which one run on a device is given up.
 
     Returns:
         A `BenchmarkResult`: `table()` to read, `ratio(name, baseline)` to
-        compare, `save(path)` to keep.
+        compare, `save(path)` to keep. Emulated: an
+        `export.emulation.InstructionCounts`, which has the same.
 
     Raises:
         InvalidArgumentError: an argument is out of range.
@@ -91,6 +100,17 @@ def benchmark(
         0.312 (0.305..0.334)
         >>> export.benchmark([dense, pruned], "android", cores="big").save("a.json")
     """
+    if device == EMULATED:
+        _check_emulated(
+            threads=threads, rounds=rounds, seconds=seconds, warmup=warmup,
+            per_op=per_op, benchmark_model=benchmark_model, delegate=delegate,
+        )  # fmt: skip
+        return count_instructions(
+            host.contents(artifacts),
+            tuple(CORES) if cores is None else str(cores).split(","),
+            timeout=timeout,
+            progress=host.show_progress if progress is None and verbose else progress,
+        )
     usual = _HOST_COUNTS if device == HOST else _DEVICE_COUNTS
     rounds = usual[0] if rounds is None else rounds
     seconds = usual[1] if seconds is None else seconds
@@ -153,6 +173,18 @@ def _check(device: str, seconds: float, **counts: int) -> None:
                 f"{name} as a whole number of at least 1",
                 f"{name}={value!r}",
                 f"Pass for example {name}=1.",
+            )
+
+
+def _check_emulated(**given: Any) -> None:
+    """Nothing is timed there: what is about times must not seem to act."""
+    usual = {"threads": 1, "per_op": False, "delegate": "cpu"}
+    for name, value in given.items():
+        if value != usual.get(name):
+            raise InvalidArgumentError(
+                f"no {name} where instructions are counted on one thread",
+                f"{name}={value!r}",
+                "Leave it out; cores and timeout are what can be chosen.",
             )
 
 

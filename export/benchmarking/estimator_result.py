@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from keras_diffmask.export.benchmarking.records import Machine, Ratio
+from keras_diffmask.export.benchmarking.records import Ratio
+from keras_diffmask.export.machine import Machine
 
 
 @dataclasses.dataclass(frozen=True)

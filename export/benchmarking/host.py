@@ -17,11 +17,12 @@ from keras_diffmask.export.benchmarking.interleave import (
     runs_per_round,
     warm_up,
 )
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import ModelTimes
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
 from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.export.interpreter import make_interpreter
+from keras_diffmask.export.machine import machine
+from keras_diffmask.export.random_inputs import random_inputs
 
 #: Offsets within a FlatBuffer are 32-bit integers with a sign.
 _LARGEST = 2**31 - 1
@@ -84,32 +85,6 @@ def _refused(label: str, error: Exception) -> ArtifactError:
         f"{label}, which it cannot run ({reason[0] if reason else 'no text'})",
         "Convert the model with export.to_tflite, which checks its operations.",
     )
-
-
-def random_inputs(details: list[dict[str, Any]], seed: int = 0) -> list[np.ndarray]:
-    """Draws one value for each input.
-
-    Args:
-        details: the interpreter's `get_input_details()`.
-        seed: seed of the draw.
-
-    Returns:
-        Floats in [-1, 1); 8- and 16-bit integers over their whole range; wider
-        integers 0 or 1, which are valid indices of any table; booleans.
-    """
-    generator = np.random.default_rng(seed)
-    return [_random(generator, d["shape"], np.dtype(d["dtype"])) for d in details]
-
-
-def _random(
-    generator: np.random.Generator, shape: np.ndarray, dtype: np.dtype
-) -> np.ndarray:
-    if dtype.kind == "f":
-        return generator.uniform(-1.0, 1.0, shape).astype(dtype)
-    if dtype.kind in "iu" and dtype.itemsize <= 2:
-        limits = np.iinfo(dtype)
-        return generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
-    return generator.integers(0, 2, shape).astype(dtype)
 
 
 def contents(artifacts: Any) -> dict[str, bytes]:

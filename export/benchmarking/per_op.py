@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_diffmask.errors import ArtifactError
-from keras_diffmask.export.benchmarking.host import InterpreterRunner, random_inputs
+from keras_diffmask.export.benchmarking.host import InterpreterRunner
 from keras_diffmask.export.benchmarking.interleave import (
     Clock,
     Runner,
@@ -24,6 +24,7 @@ from keras_diffmask.export.benchmarking.interleave import (
 )
 from keras_diffmask.export.benchmarking.records import OpTable, OpTime
 from keras_diffmask.export.flatbuffer import read_subgraphs, schema
+from keras_diffmask.export.random_inputs import random_inputs
 
 
 def op_table(

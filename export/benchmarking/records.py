@@ -6,25 +6,6 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Machine:
-    """The machine and the software on which the times were taken.
-
-    Args:
-        cpu: model name of the processor.
-        cores: logical cores this process may use.
-        system: operating system and its release.
-        python: version of the interpreter.
-        libraries: package name -> version.
-    """
-
-    cpu: str
-    cores: int
-    system: str
-    python: str
-    libraries: dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
 class OpTime:
     """Time of one operation, measured alone.
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from keras_diffmask.export.benchmark_model import Figures, OpRow, spelled
 from keras_diffmask.export.benchmarking.device_session import RESULT
 from keras_diffmask.export.benchmarking.device_settings import DeviceSettings
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import (
     ModelTimes,
     OpTable,
@@ -20,6 +19,7 @@ from keras_diffmask.export.benchmarking.records import (
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
 from keras_diffmask.export.devices import Conditions, DeviceFacts, Shell
 from keras_diffmask.export.devices.conditions import remarks
+from keras_diffmask.export.machine import machine
 
 
 @dataclass

@@ -8,7 +8,6 @@ from pathlib import Path
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.benchmarking.records import (
-    Machine,
     ModelTimes,
     Ratio,
     Tool,
@@ -16,6 +15,7 @@ from keras_diffmask.export.benchmarking.records import (
 from keras_diffmask.export.benchmarking.saved import FORMAT, decode
 from keras_diffmask.export.benchmarking.text import render
 from keras_diffmask.export.devices import Conditions, DeviceFacts
+from keras_diffmask.export.machine import Machine
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export.benchmarking.records import (
-    Machine,
     ModelTimes,
     OpTable,
     OpTime,
     Tool,
 )
 from keras_diffmask.export.devices import Conditions, DeviceFacts
+from keras_diffmask.export.machine import Machine
 
 if TYPE_CHECKING:
     from keras_diffmask.export.benchmarking.result import BenchmarkResult

@@ -13,12 +13,12 @@ from keras_diffmask.export.benchmarking.estimator_result import (
     LeftOut,
 )
 from keras_diffmask.export.benchmarking.interleave import Clock, Progress
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import Ratio
 from keras_diffmask.export.benchmarking.training_step import (
     check_counts,
     steps_in_turns,
 )
+from keras_diffmask.export.machine import machine
 
 #: The name of the network that ratios are over.
 PLAIN = "plain"

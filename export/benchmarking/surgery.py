@@ -14,13 +14,13 @@ from keras_diffmask import keras_internals
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.benchmarking import networks
 from keras_diffmask.export.benchmarking.interleave import Clock, Progress, interleaved
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import Ratio
 from keras_diffmask.export.benchmarking.surgery_result import (
     Growth,
     SurgeryResult,
     SurgeryTimes,
 )
+from keras_diffmask.export.machine import machine
 from keras_diffmask.export.surgery import plan, strip
 from keras_diffmask.masking import gates, mask_model
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_diffmask.export.benchmarking.records import Machine, Ratio
+from keras_diffmask.export.benchmarking.records import Ratio
+from keras_diffmask.export.machine import Machine
 
 RESNET50_SECONDS = 3.0
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.benchmark_files import (
+    EMULATED,
     HOST,
     add_device_arguments,
+    prepare_emulator,
     time_files,
 )
 from keras_diffmask.export.cli.console import Console
@@ -22,6 +24,7 @@ HELP = (
 EXAMPLE = (
     "keras-diffmask benchmark dense.tflite pruned.tflite --per-op\n"
     "  keras-diffmask benchmark dense.tflite pruned.tflite --device android\n"
+    "  keras-diffmask benchmark dense.tflite pruned.tflite --device arm64-emulated\n"
     "  keras-diffmask benchmark --training-step resnet8\n"
     "  keras-diffmask benchmark --training-step estimators --estimators top_k\n"
     "  keras-diffmask benchmark --training-step recurrent\n"
@@ -102,16 +105,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Refuses to measure nothing, or several things."""
+    if arguments.prepare and arguments.device != EMULATED:
+        raise InvalidArgumentError(
+            f"--prepare with --device {EMULATED}",
+            f"--device {arguments.device}",
+            "Nothing else has to be prepared.",
+        )
     wanted = (
-        arguments.files, arguments.training_step, arguments.surgery, arguments.latency
+        arguments.files, arguments.training_step, arguments.surgery, arguments.latency,
+        arguments.prepare,
     )  # fmt: skip
     if (number := sum(map(bool, wanted))) != 1:
         raise InvalidArgumentError(
             "either .tflite files or --training-step or --surgery or --latency",
-            ("neither", "", "both", "three of them", "all of them")[number],
+            ("neither", "", "both", "three of them", *["all of them"] * 2)[number],
             "Write for example `keras-diffmask benchmark a.tflite b.tflite`.",
         )
-    if arguments.device != HOST and not arguments.files:
+    if arguments.device != HOST and not (arguments.files or arguments.prepare):
         raise InvalidArgumentError(
             "--device with .tflite files",
             f"--device {arguments.device} with none",
@@ -125,7 +135,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         check_output(arguments.output, ".json", *arguments.files)
         if not arguments.force:
             check_new(arguments.output)
-    if arguments.training_step in (ESTIMATORS, RECURRENT):
+    if arguments.prepare:
+        prepare_emulator(arguments, console)
+    elif arguments.training_step in (ESTIMATORS, RECURRENT):
         _table_of_steps(arguments, console)
     elif arguments.training_step:
         _training_step(arguments, console)

@@ -9,7 +9,7 @@ from keras_diffmask.errors import DeviceError, InvalidArgumentError
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.numbers import positive
 
-HOST = "host"
+HOST, EMULATED = "host", "arm64-emulated"
 _TIMEOUT = 120.0
 
 
@@ -20,7 +20,8 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--device", default=HOST, metavar="WHERE",
-        help="android, android:SERIAL, or ssh:user@host[:port]; default: this computer",
+        help="android, android:SERIAL, ssh:user@host[:port], or arm64-emulated: "
+        "instructions on Arm cores under QEMU; default: this computer",
     )  # fmt: skip
     group.add_argument(
         "--benchmark-model", metavar="PATH",
@@ -29,7 +30,8 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--cores", metavar="MASK",
-        help="cores to run on: big, or a mask in hexadecimal; default: all",
+        help="cores to run on: big, or a mask in hexadecimal; emulated: of "
+        "a53,a72,a76; default: all",
     )  # fmt: skip
     group.add_argument(
         "--delegate", choices=("cpu", "gpu", "none"), default="cpu",
@@ -39,10 +41,18 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=positive, default=_TIMEOUT,
         help="seconds after which one run is given up; default: %(default)s",
     )  # fmt: skip
+    group.add_argument(
+        "--prepare", action="store_true",
+        help="with arm64-emulated, once: download an Arm64 Python and LiteRT into "
+        "$KERAS_DIFFMASK_ARM64, else ~/.cache/keras_diffmask/arm64",
+    )  # fmt: skip
 
 
 def time_files(arguments: argparse.Namespace, console: Console) -> None:
     """Times the files in turns, and keeps what there is where that fails."""
+    if arguments.device == EMULATED:
+        count_in_files(arguments, console)
+        return
     is_host = arguments.device == HOST
     rounds = arguments.rounds or (40 if is_host else 5)
     where = "timing" if is_host else f"timing on {arguments.device}"
@@ -69,6 +79,41 @@ def time_files(arguments: argparse.Namespace, console: Console) -> None:
             console.flush()
         raise
     _keep(result, arguments.output, console)
+
+
+def prepare_emulator(arguments: argparse.Namespace, console: Console) -> None:
+    """Makes the folder that an emulated core needs."""
+    from keras_diffmask.export.emulation import prepare
+
+    with console.phase("preparing", 3) as advance:
+        folder = prepare(force=arguments.force, progress=advance)
+    console.result({"folder": str(folder)}, lambda: f"prepared: {folder}")
+
+
+def count_in_files(arguments: argparse.Namespace, console: Console) -> None:
+    """Counts the files' instructions on emulated cores."""
+    # Three cores, two sets of kernels.
+    cores = 3 if arguments.cores is None else len(arguments.cores.split(","))
+    processes = 2 * cores * len(arguments.files)
+    with console.phase("emulating", processes) as advance:
+        from keras_diffmask.export.benchmarking import benchmark
+
+        result = benchmark(
+            _named(arguments.files),
+            device=EMULATED,
+            threads=arguments.threads,
+            rounds=arguments.rounds,
+            seconds=arguments.seconds,
+            per_op=arguments.per_op,
+            benchmark_model=arguments.benchmark_model,
+            cores=arguments.cores,
+            delegate=arguments.delegate,
+            timeout=arguments.timeout,
+            progress=lambda done, total: advance(f"process {done}"),
+        )
+    if arguments.output is not None:
+        result.save(arguments.output)
+    console.result(dataclasses.asdict(result), result.table)
 
 
 def _keep(result: Any, output: str | None, console: Console) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.export.benchmarking.records import Machine
 from keras_diffmask.export.compare.settings import Settings
 from keras_diffmask.export.compare.trial import Figures
 from keras_diffmask.export.demo.report import Spread
+from keras_diffmask.export.machine import Machine
 
 FORMAT = "keras_diffmask.compare/1"
 #: How many points below the dense network still count as keeping up.

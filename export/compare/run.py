@@ -6,7 +6,6 @@ from typing import Any
 
 from keras_diffmask import plots
 from keras_diffmask.atomic import write_atomically
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.compare.methods import Method
 from keras_diffmask.export.compare.report import Report, Row, row_of
 from keras_diffmask.export.compare.settings import Settings
@@ -15,6 +14,7 @@ from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.report import data_facts
 from keras_diffmask.export.demo.reporter import Reporter, Silent
+from keras_diffmask.export.machine import machine
 from keras_diffmask.export.runs import Runs
 
 

@@ -28,7 +28,7 @@ def open_shell(device: str) -> Shell:
     if kind == "ssh" and rest:
         return Ssh(rest)
     raise InvalidArgumentError(
-        f'device as "host", {DEVICES}',
+        f'device as "host", {DEVICES}, or "arm64-emulated"',
         f"device={device!r}",
         "`adb devices` lists the serial numbers.",
     )

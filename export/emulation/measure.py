@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 import numpy as np
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.export.benchmarking.host import random_inputs
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.emulation.cores import CORES, find_core
 from keras_diffmask.export.emulation.environment import Emulator, find_emulator
 from keras_diffmask.export.emulation.result import (
@@ -17,6 +15,8 @@ from keras_diffmask.export.emulation.result import (
 )
 from keras_diffmask.export.emulation.run import run_emulated
 from keras_diffmask.export.interpreter import make_interpreter
+from keras_diffmask.export.machine import machine
+from keras_diffmask.export.random_inputs import random_inputs
 
 KERNELS = ("xnnpack", "reference")
 

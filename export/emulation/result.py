@@ -7,8 +7,8 @@ from pathlib import Path
 
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
-from keras_diffmask.export.benchmarking.records import Machine
 from keras_diffmask.export.columns import columns
+from keras_diffmask.export.machine import Machine
 
 FORMAT = "keras_diffmask.instructions/1"
 REMARK = (

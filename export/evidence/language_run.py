@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 from keras_diffmask import plots
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import (
@@ -25,6 +24,7 @@ from keras_diffmask.export.evidence.language_table import Pair
 from keras_diffmask.export.evidence.language_trial import run_trial
 from keras_diffmask.export.evidence.report import Report, report_of
 from keras_diffmask.export.evidence.settings import Settings
+from keras_diffmask.export.machine import machine
 from keras_diffmask.export.runs import Figures, Runs
 
 

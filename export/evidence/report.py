@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from keras_diffmask.atomic import write_atomically
-from keras_diffmask.export.benchmarking.machine import machine
-from keras_diffmask.export.benchmarking.records import Machine
 from keras_diffmask.export.columns import columns
 from keras_diffmask.export.evidence.settings import Settings
+from keras_diffmask.export.machine import Machine, machine
 
 FORMAT = "keras_diffmask.evidence/1"
 QUICK = "A quick run: too short for its figures to mean anything."

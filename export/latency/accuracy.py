@@ -9,7 +9,6 @@ import numpy as np
 from keras_diffmask.costs import AnyCost, LatencyTable, Measured, gated_cost
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.benchmarking.host import InterpreterRunner
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.latency.accuracy_result import AccuracyResult, Foretold
 from keras_diffmask.export.latency.measure import (
     converted,
@@ -17,6 +16,7 @@ from keras_diffmask.export.latency.measure import (
     random_examples,
 )
 from keras_diffmask.export.latency.timing import turns
+from keras_diffmask.export.machine import machine
 from keras_diffmask.export.surgery import strip
 from keras_diffmask.graph import trace
 from keras_diffmask.masking import gates, mask_model

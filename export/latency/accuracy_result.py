@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_diffmask.export.benchmarking.records import Machine
+from keras_diffmask.export.machine import Machine
 
 ERROR_LIMIT = 0.15
 

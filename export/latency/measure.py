@@ -14,10 +14,10 @@ from keras_diffmask.costs.latency import Latency
 from keras_diffmask.costs.latency_table import fingerprint
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.benchmarking.host import show_progress
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.latency.operators import Found, find
 from keras_diffmask.export.latency.parts import Part, Whole, time_parts, time_whole
+from keras_diffmask.export.machine import machine
 from keras_diffmask.graph import trace
 from keras_diffmask.lowering import Program, compiled, lower
 from keras_diffmask.masking.placement import place

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run_all(names: list[str], arguments: argparse.Namespace, order: list[str]) -> int:
-    from keras_diffmask.export.benchmarking.machine import machine
+    from keras_diffmask.export.machine import machine
 
     committed, rows = table.load(table.COMMITTED), table.load(arguments.out)
     shown: list[Row] = []

@@ -225,9 +225,9 @@ def test_benchmark_of_the_surgery(run, run_json, monkeypatch, tmp_path):
 
 
 def test_benchmark_of_latencies(run, run_json, monkeypatch, tmp_path):
-    from keras_diffmask.export.benchmarking.machine import machine
     from keras_diffmask.export.latency import accuracy
     from keras_diffmask.export.latency.accuracy_result import AccuracyResult, Foretold
+    from keras_diffmask.export.machine import machine
 
     def fake(model, models, rounds, progress):
         for _ in range(models + 2):

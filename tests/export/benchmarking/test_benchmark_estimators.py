@@ -16,8 +16,8 @@ from keras_diffmask.export.benchmarking.estimator_result import (
     EstimatorTime,
     LeftOut,
 )
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.benchmarking.records import Ratio
+from keras_diffmask.export.machine import machine
 from keras_diffmask.layers.masked import MaskedLayer
 
 RESNET8, LENET = networks.resnet8, networks.lenet_300_100

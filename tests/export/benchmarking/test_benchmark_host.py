@@ -13,7 +13,8 @@ from keras_diffmask.errors import (
     InvalidArgumentError,
     MissingDependencyError,
 )
-from keras_diffmask.export.benchmarking.host import InterpreterRunner, random_inputs
+from keras_diffmask.export.benchmarking.host import InterpreterRunner
+from keras_diffmask.export.random_inputs import random_inputs
 
 QUICK = dict(rounds=3, seconds=0.003, warmup=2)
 

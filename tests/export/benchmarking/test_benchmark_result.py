@@ -14,7 +14,7 @@ from keras_diffmask.export.benchmarking import (
     OpTable,
     OpTime,
 )
-from keras_diffmask.export.benchmarking.machine import machine
+from keras_diffmask.export.machine import machine
 
 
 def made_up(seed, rounds=7, runs=11, scale=1):

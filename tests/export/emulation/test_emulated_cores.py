@@ -7,6 +7,7 @@ import pytest
 from keras_diffmask import export
 from keras_diffmask.errors import ConversionError, DiffmaskError
 from keras_diffmask.export import emulation
+from keras_diffmask.export.cli import main
 from keras_diffmask.export.emulation.environment import PREPARE, find_emulator
 
 
@@ -44,6 +45,7 @@ def test_answers_equal_and_counts_repeat(files):
     asked = {"cores": ("a76",), "kernels": ("xnnpack",), "examples": 4}
     found = emulation.count_instructions(files, **asked)
     assert found.equal
+    assert {len(model.counts) for model in found.models} == {1}
     assert emulation.count_instructions(files, **asked).models == found.models
     assert found.ratio("pruned", "dense", "cortex-a76") < 0.9
     # A channel beyond 16 costs many more: the step of its kernels.
@@ -65,3 +67,21 @@ def test_a_hang_ends_in_a_sentence(files):
         emulation.count_instructions(
             {"dense": files["dense"]}, ("a53",), ("reference",), 1, timeout=0.05
         )
+
+
+def test_from_the_command_line(files, tmp_path, capsys):
+    for name in ("dense", "pruned"):
+        (tmp_path / f"{name}.tflite").write_bytes(files[name])
+    words = [
+        "benchmark",
+        str(tmp_path / "dense.tflite"),
+        str(tmp_path / "pruned.tflite"),
+    ]
+    words += ["--device", "arm64-emulated", "--cores", "a53"]
+    assert main([*words, "-o", str(tmp_path / "counts.json")]) == 0
+    printed = capsys.readouterr().out
+    found = emulation.InstructionCounts.from_json(
+        (tmp_path / "counts.json").read_text()
+    )
+    assert found.equal and found.table().splitlines()[-1] in printed
+    assert [model.name for model in found.models] == ["dense", "pruned"]

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keras_diffmask import export
 from keras_diffmask.errors import (
     ArtifactError,
     InvalidArgumentError,
     MissingDependencyError,
 )
 from keras_diffmask.export import emulation
-from keras_diffmask.export.benchmarking.machine import machine
+from keras_diffmask.export.cli import main
 from keras_diffmask.export.emulation import environment, measure
 from keras_diffmask.export.emulation.cores import CORES, find_core
 from keras_diffmask.export.emulation.result import CoreCount, ModelCounts
+from keras_diffmask.export.machine import machine
 
 
 def counted(name: str, thousands: int, differing: int = 0) -> ModelCounts:
@@ -170,3 +172,15 @@ def test_the_counter_compiles_without_a_warning(tmp_path):
         + ["-o", str(tmp_path / "insncount.so"), str(source)],
         check=True,
     )
+
+
+def test_benchmark_refuses_what_is_about_times():
+    for wrong in ({"rounds": 3}, {"per_op": True}, {"threads": 2}, {"delegate": "gpu"}):
+        (name,) = wrong
+        with pytest.raises(InvalidArgumentError, match=f"no {name} where instructions"):
+            export.benchmark({"model": b""}, device="arm64-emulated", **wrong)
+
+
+def test_command_line_prepares_nothing_else(capsys):
+    assert main(["benchmark", "--prepare"]) != 0
+    assert "--prepare with --device arm64-emulated" in capsys.readouterr().err

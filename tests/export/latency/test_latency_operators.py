@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from keras_diffmask.export.benchmarking.host import random_inputs
 from keras_diffmask.export.interpreter import make_interpreter
 from keras_diffmask.export.latency.counts import counts
 from keras_diffmask.export.latency.narrow import narrowed
 from keras_diffmask.export.latency.operators import find
 from keras_diffmask.export.latency.timing import nothing, runner_of
+from keras_diffmask.export.random_inputs import random_inputs
 from keras_diffmask.graph import trace
 from tests.costs.latency_tables import gating_of, program_of
 

@@ -9,9 +9,9 @@ import keras_diffmask as kd
 from keras_diffmask import export
 from keras_diffmask.costs import Latency
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
-from keras_diffmask.export.benchmarking.machine import machine
 from keras_diffmask.export.latency import accuracy, measure
 from keras_diffmask.export.latency.accuracy_result import AccuracyResult, Foretold
+from keras_diffmask.export.machine import machine
 from keras_diffmask.graph import trace
 from tests.costs.latency_tables import gating_of
 from tests.export.latency.conftest import build_kinds, build_small

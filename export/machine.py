@@ -1,13 +1,31 @@
 """What a time was measured on: a time without its machine means nothing."""
 
+import dataclasses
 import importlib.metadata
 import os
 import platform
 from pathlib import Path
 
-from keras_diffmask.export.benchmarking.records import Machine
-
 LIBRARIES = ("ai-edge-litert", "keras", "tensorflow", "jax", "torch", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """The machine and the software on which the times were taken.
+
+    Args:
+        cpu: model name of the processor.
+        cores: logical cores this process may use.
+        system: operating system and its release.
+        python: version of the interpreter.
+        libraries: package name -> version.
+    """
+
+    cpu: str
+    cores: int
+    system: str
+    python: str
+    libraries: dict[str, str]
 
 
 def machine() -> Machine:
