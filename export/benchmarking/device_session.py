@@ -75,6 +75,17 @@ class Session:
             figures = replace(figures, **read_result(data))
         return figures, answer
 
+    def push(self, name: str, content: bytes, timeout: float) -> None:
+        """Copies a file into the folder.
+
+        Raises:
+            DeviceError: the device is gone, or has no space.
+        """
+        with tempfile.TemporaryDirectory() as here:
+            local = Path(here) / name
+            local.write_bytes(content)
+            self.shell.push(local, f"{self.folder}/{name}", timeout)
+
     def fetch(self, name: str) -> bytes:
         """A file that the tool wrote; empty where it did not."""
         with tempfile.TemporaryDirectory() as here:
@@ -136,11 +147,9 @@ def _push(
         raise DeviceError(
             "a program that may be run on the device", answer.reason, "Look at it."
         )
-    with tempfile.TemporaryDirectory() as here:
-        for name, content in models.items():
-            local = Path(here) / name
-            local.write_bytes(content)
-            shell.push(local, f"{folder}/{name}", timeout)
+    session = Session(shell, folder, None, timeout)
+    for name, content in models.items():
+        session.push(name, content, timeout)
 
 
 @contextlib.contextmanager

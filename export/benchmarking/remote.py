@@ -4,9 +4,9 @@ from keras_diffmask.errors import DeviceError, DiffmaskError
 from keras_diffmask.export.benchmark_model import (
     Figures,
     Request,
-    find_binary,
     read_ops,
 )
+from keras_diffmask.export.benchmarking.connection import connect
 from keras_diffmask.export.benchmarking.device_session import (
     OPS,
     RESULT,
@@ -18,10 +18,7 @@ from keras_diffmask.export.benchmarking.interleave import Progress, order_of
 from keras_diffmask.export.benchmarking.records import Tool
 from keras_diffmask.export.benchmarking.remote_result import Found, Setting, result_of
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
-from keras_diffmask.export.devices import open_shell
-from keras_diffmask.export.devices.android import android_facts
 from keras_diffmask.export.devices.conditions import read_conditions
-from keras_diffmask.export.devices.linux import linux_facts
 
 
 def measure_remote(
@@ -46,22 +43,15 @@ def measure_remote(
             measured. A KeyboardInterrupt has that attribute too.
         DiffmaskError: see `benchmark`.
     """
-    settings.check()
-    shell = open_shell(device)
-    facts = (
-        android_facts(shell)
-        if shell.address.startswith("android")
-        else linux_facts(shell)
-    )
-    binary = find_binary(settings.benchmark_model, facts.abis)
-    cores = settings.mask(facts)
+    connection = connect(device, settings)
+    shell, binary, cores = connection.shell, connection.binary, connection.cores
     files = {name: f"model_{i}.tflite" for i, name in enumerate(models)}
     pushed = {files[name]: content for name, content in models.items()}
     found = Found()
     tool = Tool(
         "", str(binary.path), binary.sha256, binary.bytes, settings.delegate, cores
     )
-    setting = Setting(shell, facts, tool, settings, models, files)
+    setting = Setting(shell, connection.facts, tool, settings, models, files)
     try:
         with open_session(shell, binary, pushed, cores, settings.timeout) as session:
             setting.folder = session.folder

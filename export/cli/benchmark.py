@@ -12,6 +12,7 @@ from keras_diffmask.export.cli.benchmark_files import (
     prepare_emulator,
     time_files,
 )
+from keras_diffmask.export.cli.benchmark_table import measure_table
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_new, check_output, start_keras
 from keras_diffmask.export.cli.numbers import at_least, positive
@@ -30,7 +31,8 @@ EXAMPLE = (
     "  keras-diffmask benchmark --training-step recurrent\n"
     "  keras-diffmask benchmark --training-step budget\n"
     "  keras-diffmask benchmark --surgery\n"
-    "  keras-diffmask benchmark --latency resnet8"
+    "  keras-diffmask benchmark --latency resnet8\n"
+    "  keras-diffmask benchmark --table dense.keras --device android -o latency.json"
 )
 # name -> the most that masks may cost, masked over plain, or that the controller
 # of a budget and its costs may, over the same masks without.
@@ -70,6 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--latency", choices=tuple(FORETOLD),
         help="compare what a latency table foretells of stripped models of this "
         "network with what they take, instead",
+    )  # fmt: skip
+    parser.add_argument(
+        "--table", metavar="MODEL.KERAS",
+        help="time each operator of this dense model at several numbers of channels, "
+        "for a budget of latency, instead",
     )  # fmt: skip
     parser.add_argument(
         "--models", type=at_least(3), default=20,
@@ -112,19 +119,21 @@ def check(arguments: argparse.Namespace) -> None:
             "Nothing else has to be prepared.",
         )
     wanted = (
-        arguments.files, arguments.training_step, arguments.surgery, arguments.latency,
-        arguments.prepare,
+        arguments.files, arguments.training_step, arguments.surgery,
+        arguments.latency, arguments.table, arguments.prepare,
     )  # fmt: skip
     if (number := sum(map(bool, wanted))) != 1:
         raise InvalidArgumentError(
-            "either .tflite files or --training-step or --surgery or --latency",
-            ("neither", "", "both", "three of them", *["all of them"] * 2)[number],
+            "either .tflite files or --training-step or --surgery or --latency or "
+            "--table",
+            f"{number} of them" if number else "neither",
             "Write for example `keras-diffmask benchmark a.tflite b.tflite`.",
         )
-    if arguments.device != HOST and not (arguments.files or arguments.prepare):
+    on_device = arguments.files or arguments.table or arguments.prepare
+    if arguments.device != HOST and not on_device:
         raise InvalidArgumentError(
-            "--device with .tflite files",
-            f"--device {arguments.device} with none",
+            "--device with .tflite files or --table",
+            f"--device {arguments.device} without them",
             "Name the files to time there.",
         )
 
@@ -132,7 +141,7 @@ def check(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures the one that is asked for."""
     if arguments.output is not None:
-        check_output(arguments.output, ".json", *arguments.files)
+        check_output(arguments.output, ".json", *arguments.files, arguments.table)
         if not arguments.force:
             check_new(arguments.output)
     if arguments.prepare:
@@ -145,6 +154,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         _surgery(arguments, console)
     elif arguments.latency:
         _latency(arguments, console)
+    elif arguments.table:
+        measure_table(arguments, console)
     else:
         time_files(arguments, console)
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_diffmask.export.benchmarking.host import InterpreterRunner
-from keras_diffmask.export.benchmarking.interleave import Runner
 from keras_diffmask.export.latency.narrow import narrowed
 from keras_diffmask.export.latency.operators import Found
-from keras_diffmask.export.latency.timing import nothing, runner_of, turns
+from keras_diffmask.export.latency.timing import Turns, nothing, runner_of
 
 #: For each number of channels; enough for some hundred runs of small ones.
 _SECONDS_EACH = 0.002
@@ -54,6 +52,7 @@ class Whole:
 def time_parts(
     found: Sequence[Found],
     rounds: int,
+    turns: Turns,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Part]:
     """Time each operator at its numbers of channels, equal operators once."""
@@ -62,49 +61,46 @@ def time_parts(
     for done, item in enumerate(found):
         key = item.operator.signature, item.inputs, item.outputs
         if key not in known:
-            known[key] = _part(item, rounds)
+            known[key] = _part(item, rounds, turns)
         parts.append(known[key])
         if progress is not None:
             progress(done + 1, len(found))
     return parts
 
 
-def _part(item: Found, rounds: int) -> Part:
-    runners: dict[str, Runner] = {}
+def _part(item: Found, rounds: int, turns: Turns) -> Part:
+    contents: dict[str, bytes] = {}
     points = item.points()
     for point in points[:-1]:
         content = narrowed(item.operator, *item.channels_at(point))
-        runner = runner_of(content)
-        if runner is None:
+        if runner_of(content) is None:
             # Not an operator that LiteRT runs by itself, or not so.
             ends = (item.inputs[-1:], item.outputs[-1:])
             return Part(*ends, np.ones((1, 1)), is_fixed=True)
-        runners[str(point)] = runner
+        contents[str(point)] = content
     shape = len(item.inputs), len(item.outputs)
-    if not runners:
+    if not contents:
         return Part(item.inputs, item.outputs, np.ones(shape), item.is_fixed)
-    runners[str(points[-1])] = InterpreterRunner(item.operator.content)
-    times = turns(runners, rounds, _SECONDS_EACH)
+    contents[str(points[-1])] = item.operator.content
+    times = turns(contents, rounds, _SECONDS_EACH)
     dense = times[str(points[-1])]
     ratios = [float(np.median(times[str(point)] / dense)) for point in points]
     return Part(item.inputs, item.outputs, np.reshape(ratios, shape), item.is_fixed)
 
 
-def time_whole(content: bytes, found: Sequence[Found], rounds: int) -> Whole:
+def time_whole(
+    content: bytes, found: Sequence[Found], rounds: int, turns: Turns
+) -> Whole:
     """Time the model, each of its operators, and a model that does nothing.
 
     An operator that can't run outside of the model takes no time here; what it
     takes is then in the rest that the whole is over its parts.
     """
-    runners: dict[str, Runner] = {
-        "whole": InterpreterRunner(content),
-        "nothing": InterpreterRunner(nothing()),
-    }
+    contents = {"whole": content, "nothing": nothing()}
     for k, item in enumerate(found):
-        runner = runner_of(item.operator.content)
-        if runner is not None:
-            runners[str(k)] = runner
-    times = turns(runners, rounds, _SECONDS_WHOLE)
+        if runner_of(item.operator.content) is not None:
+            contents[str(k)] = item.operator.content
+    times = turns(contents, rounds, _SECONDS_WHOLE)
     call = float(np.median(times["nothing"]))
     none = np.array([call])
     each = [times.get(str(k), none) for k in range(len(found))]

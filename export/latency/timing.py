@@ -1,6 +1,8 @@
 """Times of many small models, relative to one of them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +17,38 @@ from keras_diffmask.export.benchmarking.interleave import (
 from keras_diffmask.export.flatbuffer import schema
 
 _WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table was measured, in its own words: see `LatencyTable`."""
+
+    device: str
+    machine: str
+    engine: str
+
+
+class Turns(Protocol):
+    """What times models in turns: this computer, or a device."""
+
+    def __call__(
+        self, contents: Mapping[str, bytes], rounds: int, seconds: float
+    ) -> dict[str, np.ndarray]:
+        """Nanoseconds of each model in each of some rounds.
+
+        Args:
+            contents: .tflite files by name.
+            rounds: turns through all of them.
+            seconds: time for each.
+        """
+
+
+def turns_here(
+    contents: Mapping[str, bytes], rounds: int, seconds: float
+) -> dict[str, np.ndarray]:
+    """On this computer; see `Turns`."""
+    runners = {name: InterpreterRunner(content) for name, content in contents.items()}
+    return turns(runners, rounds, seconds)
 
 
 def turns(

@@ -67,7 +67,7 @@ class LatencyTable:
         dense_ns: the dense model as a whole, measured.
         fixed: places of operators that could only be timed as they are.
         quantization: of the files that were timed, `"int8"` or `"float32"`.
-        device: `"host"`, the computer that measured.
+        device: `"host"`, the computer that measured, or a device's address.
         machine: its processor and system.
         engine: what ran the files, with its version.
         created: time of the measurement, ISO 8601 in UTC.

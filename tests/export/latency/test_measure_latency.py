@@ -79,7 +79,7 @@ def test_accuracy_of_a_small_model(in_process):
         ),
         (
             {"device": "phone"},
-            'device="host", the only device .* received device=.phone',
+            'device as "host", "android", .* received device=.phone',
         ),
         ({"rounds": 0}, "rounds as a whole number of at least 1; received rounds=0"),
     ],
