@@ -125,7 +125,7 @@ td.long{min-width:260px;font-size:.8125rem;color:var(--soft)}
 .none{color:var(--soft)}
 figure{margin:22px 0 0}figcaption{font-size:.875rem;color:var(--soft);margin:0 0 10px}
 figcaption b{color:var(--ink);font-weight:600}
-svg{display:block;width:100%}
+svg{display:block;width:100%}figure svg{overflow:visible}
 svg text{font:400 12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;
  font-variant-numeric:tabular-nums;fill:var(--soft)}
 .fill{fill:var(--c)}.track{fill:var(--track)}.span{fill:var(--c);opacity:.26}

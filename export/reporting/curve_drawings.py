@@ -99,6 +99,9 @@ def search_drawing(search: Search) -> Markup:
         for values, dash in ((cost.targets, " dash"), (cost.values, "")):
             points = [(across(k + 1), down(v)) for k, v in enumerate(values)]
             marks.append(svg.polyline(points, f"path{dash} {class_}"))
+        # The last point is what came out; of a single epoch it is all there is.
+        end = svg.percent(across(epochs)), svg.percent(down(cost.values[-1]))
+        marks.append(tag("circle", cx=end[0], cy=end[1], r=5, class_=f"solid {class_}"))
         legend.append((class_, f"{cost.name} (dashed: its target)"))
         said.append(
             f"{cost.name} ends at {words.percent(cost.values[-1], 1)}, its target "

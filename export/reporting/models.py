@@ -1,6 +1,7 @@
 """From artifacts and files to the facts of a report."""
 
 import hashlib
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -156,13 +157,18 @@ def _facts(
         arena_bytes=taken,
         arena_note=why_not,
         scores=scores,
-        difference=None if agreement is None else agreement.relative_error,
+        difference=_finite(agreement.relative_error) if agreement else None,
         fits=fits_of(
             artifact.ops, artifact.quantization, artifact.nbytes, taken, target
         ),
         notes=tuple(filter(None, (artifact.state_note, *artifact.notes))),
         path=path,
     )
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no word for infinity, which an output of zeros leads to."""
+    return value if math.isfinite(value) else None
 
 
 def _arena(artifact: Artifact) -> tuple[int | None, str]:

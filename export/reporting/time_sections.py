@@ -1,17 +1,18 @@
 """Latency, and where within a model the time goes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from keras_diffmask.export.reporting import svg, words
 from keras_diffmask.export.reporting.css import SERIES
 from keras_diffmask.export.reporting.escape import Markup, breakable, join, tag, text
 from keras_diffmask.export.reporting.pairing import OpRow, paired, tail
-from keras_diffmask.export.reporting.records import (
-    Times,
-    Timing,
-)
+from keras_diffmask.export.reporting.records import Times, Timing
 from keras_diffmask.export.reporting.result_sections import dot, listing, scrollable
 from keras_diffmask.export.reporting.strips import latency_strips, ratio_strips
+
+# What heads a column, which field of `Times` stands in it, and how it is written.
+Column = tuple[str, str, Callable[[Any], str]]
 
 _FIGURES = (
     ("median", "median"),
@@ -43,47 +44,45 @@ def latency(timing: Timing, colours: dict[str, str], base: str) -> Markup:
 
 
 def _numbers(timing: Timing, colours: dict[str, str]) -> Markup:
-    known = [
-        (label, field)
-        for label, field in _FIGURES
-        if any(getattr(one, field) is not None for one in timing.models)
-    ]
     scale, unit = words.micro_unit([one.typical for one in timing.models])
-    head = [tag("th", label, scope="col", class_="num") for label, _ in known]
-    for label, field in (("runs", "runs"), ("peak MB", "peak_mb")):
-        if any(getattr(one, field) is not None for one in timing.models):
-            head.append(tag("th", label, scope="col", class_="num"))
-    has_delegate = any(one.delegate for one in timing.models)
-    rows = [
-        _number_row(one, known, scale, colours, has_delegate) for one in timing.models
+    columns = [
+        (label, field, write)
+        for label, field, write in _columns(scale)
+        if any(getattr(one, field) not in (None, "") for one in timing.models)
     ]
-    first = tag("th", f"times in {unit}", scope="col")
-    last = tag("th", "ran on", scope="col") if has_delegate else None
-    content = tag(
-        "table", tag("thead", tag("tr", first, *head, last)), tag("tbody", *rows)
-    )
+    head = [tag("th", f"times in {unit}", scope="col")]
+    head += [
+        tag("th", label, scope="col", class_="num" if field != "delegate" else None)
+        for label, field, _ in columns
+    ]
+    rows = [_number_row(one, columns, colours) for one in timing.models]
+    content = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows))
     return scrollable(content, f"Times on {timing.label}")
 
 
+def _columns(scale: float) -> list[Column]:
+    times: list[Column] = [
+        (label, field, lambda us: words.number(us / scale)) for label, field in _FIGURES
+    ]
+    return [
+        *times,
+        ("runs", "runs", words.count),
+        ("peak MB", "peak_mb", lambda mb: f"{mb:,.1f}"),
+        ("ran on", "delegate", str),
+    ]
+
+
 def _number_row(
-    one: Times,
-    known: Sequence[tuple[str, str]],
-    scale: float,
-    colours: dict[str, str],
-    has_delegate: bool,
+    one: Times, columns: Sequence[Column], colours: dict[str, str]
 ) -> Markup:
-    values = [getattr(one, field) for _, field in known]
-    cells = ["" if v is None else words.number(v / scale) for v in values]
-    if one.runs is not None:
-        cells.append(f"{one.runs:,}")
-    if one.peak_mb is not None:
-        cells.append(f"{one.peak_mb:,.1f}")
-    return tag(
-        "tr",
-        tag("th", join(dot(colours.get(one.name, SERIES[0])), one.name), scope="row"),
-        *(tag("td", cell, class_="num") for cell in cells),
-        tag("td", one.delegate or "not said") if has_delegate else None,
-    )
+    cells = []
+    for _, field, write in columns:
+        value = getattr(one, field)
+        is_missing = value in (None, "")
+        content = tag("span", "not said", class_="none") if is_missing else write(value)
+        cells.append(tag("td", content, class_="num" if field != "delegate" else None))
+    name = join(dot(colours.get(one.name, SERIES[0])), one.name)
+    return tag("tr", tag("th", name, scope="row"), *cells)
 
 
 def _device(timing: Timing) -> Markup:

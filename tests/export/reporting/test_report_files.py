@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -83,6 +84,25 @@ def test_a_spread_around_one_is_no_difference():
         assert "no difference" in text and "0.930 to 1.060" in text
     assert quotient(0.93, 0.99).headline[0].startswith("pruned: 0.96× the time")
     assert quotient(1.01, 1.2).headline[0].startswith("pruned: 1.10× the time")
+
+
+def test_a_figure_of_one_model_alone_stays_in_its_column():
+    made = full()
+    first, second = made.timings[0].models
+    models = (
+        dataclasses.replace(
+            first, runs=None, peak_mb=None, delegate="GPU, 3 of 6 nodes"
+        ),
+        dataclasses.replace(second, runs=4321, peak_mb=8.5),
+    )
+    timing = dataclasses.replace(made.timings[0], models=models)
+    page = dataclasses.replace(made, timings=(timing,)).to_html()
+    numbers = page.split("The numbers")[1].split("</table>")[0]
+    rows = [re.sub("<[^>]+>", "|", row) for row in numbers.split("<tr>")[1:]]
+    cells = [[one for one in row.split("|") if one] for row in rows]
+    assert cells[0][-3:] == ["runs", "peak MB", "ran on"]
+    assert cells[1][-3:] == ["not said", "not said", "GPU, 3 of 6 nodes"]
+    assert cells[2][-3:] == ["4,321", "8.5", "not said"]
 
 
 def test_one_device_more_is_one_part_more():
