@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-from typing import Any
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.benchmark_files import (
@@ -11,6 +10,14 @@ from keras_diffmask.export.cli.benchmark_files import (
     add_device_arguments,
     prepare_emulator,
     time_files,
+)
+from keras_diffmask.export.cli.benchmark_steps import (
+    ESTIMATORS,
+    LIMITS,
+    RECURRENT,
+    table_of_steps,
+    training_step,
+    write_json,
 )
 from keras_diffmask.export.cli.benchmark_table import measure_table
 from keras_diffmask.export.cli.console import Console
@@ -34,12 +41,7 @@ EXAMPLE = (
     "  keras-diffmask benchmark --latency resnet8\n"
     "  keras-diffmask benchmark --table dense.keras --device android -o latency.json"
 )
-# name -> the most that masks may cost, masked over plain, or that the controller
-# of a budget and its costs may, over the same masks without.
-LIMITS = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
-PAIRS = {"budget": ("with a budget", "without")}
-ESTIMATORS, RECURRENT = "estimators", "recurrent"
-ROUNDS = {"training": 150, "tables": 100, "surgery": 3, "latency": 20}
+ROUNDS = {"surgery": 3, "latency": 20}
 # What latencies are foretold of; functions in `benchmarking.networks`.
 FORETOLD = {"resnet8": "resnet8", "depthwise": "depthwise_net"}
 LAYERS = (16, 32, 64, 128, 256, 512)
@@ -147,9 +149,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.prepare:
         prepare_emulator(arguments, console)
     elif arguments.training_step in (ESTIMATORS, RECURRENT):
-        _table_of_steps(arguments, console)
+        table_of_steps(arguments, console)
     elif arguments.training_step:
-        _training_step(arguments, console)
+        training_step(arguments, console)
     elif arguments.surgery:
         _surgery(arguments, console)
     elif arguments.latency:
@@ -158,79 +160,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         measure_table(arguments, console)
     else:
         time_files(arguments, console)
-
-
-def _training_step(arguments: argparse.Namespace, console: Console) -> None:
-    name = arguments.training_step
-    rounds = ROUNDS["training"] if arguments.rounds is None else arguments.rounds
-    with console.phase(f"training steps of {name}", max(2 * rounds, 1)) as advance:
-        start_keras()
-        result = _step_ratio(name, arguments.batch, rounds, advance)
-    facts = {**dataclasses.asdict(result), "network": name, "limit": LIMITS[name]}
-    if arguments.output is not None:
-        _write_json(arguments.output, facts)
-    changed, base = PAIRS.get(name, ("masked", "plain"))
-    console.result(
-        facts,
-        lambda: (
-            f"{name}, batch {result.batch}, {result.backend}: {changed} "
-            f"{result.masked_ms:.1f} ms, {base} {result.plain_ms:.1f} ms, ratio "
-            f"{result.ratio} (limit {LIMITS[name]:.2f})"
-        ),
-    )
-
-
-def _table_of_steps(arguments: argparse.Namespace, console: Console) -> None:
-    rounds = ROUNDS["tables"] if arguments.rounds is None else arguments.rounds
-    recurrent = arguments.training_step == RECURRENT
-    # Three kinds of layers or four networks, and two turns to a round.
-    turns = (6 if recurrent else 8) * rounds
-    with console.phase("training steps", max(turns, 1)) as advance:
-        start_keras()
-        from keras_diffmask.export.benchmarking.estimator_steps import estimator_steps
-        from keras_diffmask.export.benchmarking.recurrent_steps import recurrent_steps
-
-        more: dict[str, Any] = {
-            "rounds": rounds,
-            "batch": arguments.batch,
-            "progress": lambda done, total: advance(f"turn {done} of {total}"),
-        }
-        if recurrent:
-            result = recurrent_steps(**more)
-        else:
-            result = estimator_steps(arguments.estimators, **more)
-    facts = dataclasses.asdict(result)
-    if arguments.output is not None:
-        _write_json(arguments.output, facts)
-    console.result(facts, result.table)
-
-
-def _step_ratio(name: str, batch: int, rounds: int, advance: Any) -> Any:
-    import keras
-    import numpy as np
-
-    from keras_diffmask.budget import Budget
-    from keras_diffmask.export.benchmarking import networks
-    from keras_diffmask.export.benchmarking.training_step import training_step_ratio
-    from keras_diffmask.masking import mask_model
-
-    plain = networks.two_lstm() if name == "lstm" else networks.resnet8()
-    budget = Budget(macs=0.3)
-    if name == "budget":
-        budget = Budget(macs=0.3, flash=0.5, ram=0.8)
-    masked = mask_model(plain, budget=budget)
-    if name == "budget":
-        plain = mask_model(plain)
-    for model in (plain, masked):
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile("adam", loss)
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(batch, *plain.input_shape[1:])).astype("float32")
-    y = generator.integers(0, plain.output_shape[-1], batch)
-    return training_step_ratio(
-        plain, masked, x, y, rounds=rounds,
-        progress=lambda done, total: advance(f"turn {done}"),
-    )  # fmt: skip
 
 
 def _surgery(arguments: argparse.Namespace, console: Console) -> None:
@@ -246,7 +175,7 @@ def _surgery(arguments: argparse.Namespace, console: Console) -> None:
         )
     facts = dataclasses.asdict(result)
     if arguments.output is not None:
-        _write_json(arguments.output, facts)
+        write_json(arguments.output, facts)
     console.result(facts, result.table)
 
 
@@ -265,14 +194,5 @@ def _latency(arguments: argparse.Namespace, console: Console) -> None:
             progress=advance,
         )
     if arguments.output is not None:
-        _write_json(arguments.output, result.facts())
+        write_json(arguments.output, result.facts())
     console.result(result.facts(), result.table)
-
-
-def _write_json(path: str, facts: dict[str, Any]) -> None:
-    import json
-
-    from keras_diffmask.atomic import write_atomically
-
-    text = json.dumps(facts, indent=1) + "\n"
-    write_atomically(path, lambda file: file.write_text(text, "utf-8"))
