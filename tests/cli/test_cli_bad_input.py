@@ -149,16 +149,16 @@ MEANINGLESS = {
     "benchmark of nothing": ("benchmark", "Expected either .tflite files or"),
     "benchmark of both": (
         "benchmark {files}/text.tflite --training-step lstm",
-        "received both",
+        "received 2 of them",
     ),
     "benchmark of files and surgery": (
         "benchmark {files}/text.tflite --surgery",
-        "Expected either .tflite files or --training-step or --surgery or --latency; "
-        "received both",
+        "Expected either .tflite files or --training-step or --surgery or --latency or "
+        "--table; received 2 of them",
     ),
     "benchmark of everything": (
         "benchmark {files}/text.tflite --surgery --latency resnet8",
-        "received three of them",
+        "received 3 of them",
     ),
     "demo of an unknown data set": (
         "demo --dataset cats --out {out}",
