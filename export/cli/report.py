@@ -21,7 +21,7 @@ EXAMPLE = (
     "  keras-diffmask plan masked.keras --json > plan.json\n"
     "  keras-diffmask benchmark dense.tflite slim.tflite --per-op -o benchmark.json\n"
     "  keras-diffmask report dense.tflite slim.tflite --benchmark benchmark.json "
-    "--plan plan.json -o report.html"
+    "--plan plan.json -o page.html"
 )
 
 
