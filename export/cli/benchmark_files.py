@@ -2,11 +2,11 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import Any
 
-from keras_diffmask.errors import DeviceError, InvalidArgumentError
+from keras_diffmask.errors import DeviceError
 from keras_diffmask.export.cli.console import Console
+from keras_diffmask.export.cli.files import named_by_stem
 from keras_diffmask.export.cli.numbers import positive
 
 HOST, EMULATED = "host", "arm64-emulated"
@@ -61,7 +61,7 @@ def time_files(arguments: argparse.Namespace, console: Console) -> None:
             from keras_diffmask.export.benchmarking import benchmark
 
             result = benchmark(
-                _named(arguments.files),
+                named_by_stem(arguments.files),
                 device=arguments.device,
                 threads=arguments.threads,
                 rounds=rounds,
@@ -99,7 +99,7 @@ def count_in_files(arguments: argparse.Namespace, console: Console) -> None:
         from keras_diffmask.export.benchmarking import benchmark
 
         result = benchmark(
-            _named(arguments.files),
+            named_by_stem(arguments.files),
             device=EMULATED,
             threads=arguments.threads,
             rounds=arguments.rounds,
@@ -129,16 +129,3 @@ def _plain(result: Any) -> dict[str, Any]:
         for model in result.models
     }
     return {**dataclasses.asdict(result), "ratios": ratios}
-
-
-def _named(files: list[str]) -> dict[str, str]:
-    """Short names where they differ, paths where they do not."""
-    stems = [Path(file).stem for file in files]
-    names = stems if len(set(stems)) == len(stems) else files
-    if len(set(names)) != len(names):
-        raise InvalidArgumentError(
-            "different .tflite files",
-            f"{max(files, key=files.count)!r} twice",
-            "Name each once.",
-        )
-    return dict(zip(names, files, strict=True))

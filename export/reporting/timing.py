@@ -12,6 +12,7 @@ from typing import Any
 
 from keras_diffmask.errors import ArtifactError, DiffmaskError, InvalidArgumentError
 from keras_diffmask.export.benchmarking import BenchmarkResult
+from keras_diffmask.export.emulation import InstructionCounts
 from keras_diffmask.export.reporting.records import (
     ModelFacts,
     OpCost,
@@ -78,6 +79,12 @@ def _read(one: Any) -> BenchmarkResult:
                 f"{os.fspath(one)!r}, which is none",
                 "Write one with `keras-diffmask benchmark ... -o benchmark.json`.",
             ) from error
+    if isinstance(one, InstructionCounts):
+        raise InvalidArgumentError(
+            "benchmark of times",
+            "counts of instructions, which are none",
+            "Print their table(); a page shows what a computer or a phone measured.",
+        )
     if not hasattr(one, "models") or not hasattr(one, "machine"):
         raise _no_benchmark(one)
     return one

@@ -19,6 +19,7 @@ from keras_diffmask.export.emulation import environment, measure
 from keras_diffmask.export.emulation.cores import CORES, find_core
 from keras_diffmask.export.emulation.result import CoreCount, ModelCounts
 from keras_diffmask.export.machine import machine
+from keras_diffmask.export.reporting.timing import timings_of
 
 
 def counted(name: str, thousands: int, differing: int = 0) -> ModelCounts:
@@ -184,3 +185,8 @@ def test_benchmark_refuses_what_is_about_times():
 def test_command_line_prepares_nothing_else(capsys):
     assert main(["benchmark", "--prepare"]) != 0
     assert "--prepare with --device arm64-emulated" in capsys.readouterr().err
+
+
+def test_a_report_does_not_take_instructions_for_times(found):
+    with pytest.raises(InvalidArgumentError, match="counts of instructions, which are"):
+        timings_of(found, ())
