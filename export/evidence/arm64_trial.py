@@ -33,6 +33,31 @@ def separable(width: int) -> keras.Model:
     return keras.Model(inputs, layers.Dense(10)(x), name=f"separable_{width}")
 
 
+#: One layer each, and the input that it is asked with.
+OPERATORS: dict[str, tuple[tuple[int, ...], Callable[[], keras.layers.Layer]]] = {
+    "Conv2D 3x3": ((8, 8, 8), lambda: keras.layers.Conv2D(16, 3)),
+    "Conv2D 1x1": ((8, 8, 8), lambda: keras.layers.Conv2D(16, 1)),
+    "DepthwiseConv2D": ((8, 8, 16), lambda: keras.layers.DepthwiseConv2D(3)),
+    "GlobalAveragePooling2D": (
+        (8, 8, 16),
+        lambda: keras.layers.GlobalAveragePooling2D(),
+    ),
+    "Dense": ((64,), lambda: keras.layers.Dense(10)),
+}
+
+
+def operator(name: str) -> keras.Model:
+    """A network of one layer of `OPERATORS`.
+
+    Example:
+        >>> operator("Dense").output_shape
+        (None, 10)
+    """
+    shape, layer = OPERATORS[name]
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layer()(inputs), name="one_layer")
+
+
 def counts_of(
     network: Callable[[], keras.Model],
     share: float | None,
