@@ -6,39 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_diffmask.errors import DeviceError, InvalidArgumentError
+from keras_diffmask.export.cli.benchmark_arguments import HOST
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.numbers import positive
-
-HOST = "host"
-_TIMEOUT = 120.0
-
-
-def add_device_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares where files are timed, and how there."""
-    group = parser.add_argument_group(
-        "on a device", "docs/put_it_on_a_phone.md shows it from the first cable on"
-    )
-    group.add_argument(
-        "--device", default=HOST, metavar="WHERE",
-        help="android, android:SERIAL, or ssh:user@host[:port]; default: this computer",
-    )  # fmt: skip
-    group.add_argument(
-        "--benchmark-model", metavar="PATH",
-        help="Google's tool for the device; default: $KERAS_DIFFMASK_BENCHMARK_MODEL, "
-        "else ~/.cache/keras_diffmask/benchmark_model/ABI/benchmark_model",
-    )  # fmt: skip
-    group.add_argument(
-        "--cores", metavar="MASK",
-        help="cores to run on: big, or a mask in hexadecimal; default: all",
-    )  # fmt: skip
-    group.add_argument(
-        "--delegate", choices=("cpu", "gpu", "none"), default="cpu",
-        help="cpu is XNNPACK, none the plain kernels; default: %(default)s",
-    )  # fmt: skip
-    group.add_argument(
-        "--timeout", type=positive, default=_TIMEOUT,
-        help="seconds after which one run is given up; default: %(default)s",
-    )  # fmt: skip
 
 
 def time_files(arguments: argparse.Namespace, console: Console) -> None:

@@ -153,12 +153,13 @@ MEANINGLESS = {
     ),
     "benchmark of files and surgery": (
         "benchmark {files}/text.tflite --surgery",
-        "Expected either .tflite files or --training-step or --surgery or --latency; "
+        "Expected either .tflite files or --training-step or --surgery or --latency "
+        "or --table; "
         "received both",
     ),
     "benchmark of everything": (
         "benchmark {files}/text.tflite --surgery --latency resnet8",
-        "received three of them",
+        "received 3 of them",
     ),
     "demo of an unknown data set": (
         "demo --dataset cats --out {out}",
