@@ -5,6 +5,7 @@
 tflite.profiling. Both formats are a few fields of floats and strings.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -47,7 +48,7 @@ def read_result(data: bytes) -> dict[str, Any]:
         elif number == 4:
             counts = {k: v for k, v in _fields(value) if isinstance(v, int)}
             found["runs"] = counts.get(2, 0)
-    return {key: value for key, value in found.items() if value > 0}
+    return {key: value for key, value in found.items() if 0 < value < math.inf}
 
 
 def _scaled(data: Value, names: dict[int, tuple[str, float]]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What the tools write for people, of every release since 2019."""
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -167,13 +168,16 @@ def _delegate(lines: Iterable[str]) -> dict[str, Any]:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
         raise DeviceError(
             "numbers in what benchmark_model prints",
             f"{text!r}",
             "Look at what the tool prints when you run it by hand.",
-        ) from None
+        )
+    return value
 
 
 def _unreadable(lines: list[str], what: str) -> DeviceError:

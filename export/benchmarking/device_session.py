@@ -46,7 +46,7 @@ class Session:
         self, shell: Shell, folder: str, cores: str | None, timeout: float
     ) -> None:
         self.shell, self.folder = shell, folder
-        self._cores, self._timeout = cores, timeout
+        self.cores, self.timeout = cores, timeout
 
     def run(self, request: Request, label: str) -> tuple[Figures, Answer]:
         """Runs the tool once.
@@ -62,20 +62,24 @@ class Session:
             DeviceError: the device is gone, the tool failed, took too long, or
                 printed what cannot be read.
         """
-        pinned = ["taskset", self._cores] if self._cores is not None else []
+        pinned = ["taskset", self.cores] if self.cores is not None else []
         words = shlex.join([*pinned, "./benchmark_model", *request.words()])
         # What lies there from the run before must not pass for this one's.
         fresh = f"cd {self.folder} && rm -f {RESULT} {OPS}"
-        line = f"{fresh} && {_NUMBERED} {words}"
-        answer = self.shell.run(line, self._timeout, f"benchmark_model of {label!r}")
+        # Nor may a number stay behind that another process may get.
+        after = f"s=$?; rm -f {self.folder}/pid; exit $s"
+        line = f"{fresh} && {_NUMBERED} {words}; {after}"
+        answer = self.shell.run(line, self.timeout, f"benchmark_model of {label!r}")
         if answer.status != 0:
             raise _failure(answer, label)
         figures = read_output(answer.out, answer.err)
-        if request.result is not None and (data := self.fetch(RESULT)):
-            figures = replace(figures, **read_result(data))
+        if request.result is not None:
+            data = self.fetch(RESULT)
+            with contextlib.suppress(DeviceError):  # damaged: the text has it all
+                figures = replace(figures, **read_result(data))
         return figures, answer
 
-    def push(self, name: str, content: bytes, timeout: float) -> None:
+    def push(self, name: str, content: bytes) -> None:
         """Copies a file into the folder.
 
         Raises:
@@ -84,7 +88,7 @@ class Session:
         with tempfile.TemporaryDirectory() as here:
             local = Path(here) / name
             local.write_bytes(content)
-            self.shell.push(local, f"{self.folder}/{name}", timeout)
+            self.shell.push(local, f"{self.folder}/{name}", self.timeout)
 
     def fetch(self, name: str) -> bytes:
         """A file that the tool wrote; empty where it did not."""
@@ -119,8 +123,9 @@ def open_session(
     """
     folder = shell.make_folder()
     try:
-        _push(shell, folder, binary, models, timeout)
-        yield Session(shell, folder, cores, timeout)
+        session = Session(shell, folder, cores, timeout)
+        _push(session, binary, models)
+        yield session
     except BaseException as error:
         try:
             with _undisturbed():
@@ -133,23 +138,17 @@ def open_session(
         remove_folder(shell, folder)
 
 
-def _push(
-    shell: Shell,
-    folder: str,
-    binary: Binary,
-    models: Mapping[str, bytes],
-    timeout: float,
-) -> None:
-    shell.push(binary.path, f"{folder}/benchmark_model", timeout)
+def _push(session: Session, binary: Binary, models: Mapping[str, bytes]) -> None:
+    tool = f"{session.folder}/benchmark_model"
+    session.shell.push(binary.path, tool, session.timeout)
     # The copy has the mode that the file has here.
-    answer = shell.run(f"chmod 755 {folder}/benchmark_model", _SHORT)
+    answer = session.shell.run(f"chmod 755 {tool}", _SHORT)
     if answer.status != 0:
         raise DeviceError(
             "a program that may be run on the device", answer.reason, "Look at it."
         )
-    session = Session(shell, folder, None, timeout)
     for name, content in models.items():
-        session.push(name, content, timeout)
+        session.push(name, content)
 
 
 @contextlib.contextmanager

@@ -52,7 +52,8 @@ class DeviceSettings:
             mask = int(self.cores, 16) if isinstance(self.cores, str) else self.cores
         except ValueError:
             mask = -1
-        if mask is not None and (isinstance(mask, bool) or mask < 1):
+        is_whole = isinstance(mask, int) and not isinstance(mask, bool)
+        if mask is not None and (not is_whole or mask < 1):
             raise InvalidArgumentError(
                 'cores as "big", or a mask in hexadecimal such as "f0"',
                 f"cores={self.cores!r}",

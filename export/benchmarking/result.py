@@ -76,12 +76,13 @@ class BenchmarkResult:
 
         Returns:
             Median over rounds of the per-round ratio, with its p5 and p95;
-            below 1 the first model is the faster.
+            below 1 the first model is the faster. Within a round the fastest
+            inferences are compared, on a device the medians.
 
         Raises:
             InvalidArgumentError: a name was not measured.
         """
-        above, below = self[name].round_us, self[baseline].round_us
+        above, below = self[name].compared_us, self[baseline].compared_us
         # An unfinished measurement may have one round more of one of them.
         shared = min(len(above), len(below))
         return Ratio.of(name, baseline, above[:shared], below[:shared])

@@ -66,4 +66,4 @@ def _model(entry: dict[str, Any]) -> ModelTimes:
     if table is not None:
         ops = tuple(OpTime(**op) for op in table.pop("ops"))
         table = OpTable(ops=ops, **table)
-    return ModelTimes(ops=table, round_us=tuple(entry.pop("round_us")), **entry)
+    return ModelTimes(ops=table, **_tuples(entry))

@@ -110,7 +110,7 @@ def _delegated(model: ModelTimes) -> str:
 def _weather(seen: Sequence[Conditions]) -> list[str]:
     """Temperatures from the first look to the last, where there are any."""
     parts = [
-        f"{name} {first:.0f} to {last:.0f} degrees C"
+        f"{name} {first:.1f} to {last:.1f} degrees C"
         for name, first, last in (
             ("chip", seen[0].chip_celsius, seen[-1].chip_celsius),
             ("battery", seen[0].battery_celsius, seen[-1].battery_celsius),

@@ -4,17 +4,17 @@ import argparse
 import dataclasses
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.export.cli.benchmark_files import (
+from keras_diffmask.export.cli.benchmark_arguments import (
     EMULATED,
-    HOST,
-    add_device_arguments,
-    prepare_emulator,
-    time_files,
-)
-from keras_diffmask.export.cli.benchmark_steps import (
     ESTIMATORS,
-    LIMITS,
+    FORETOLD,
+    HOST,
     RECURRENT,
+    ROUNDS,
+    add_arguments,
+)
+from keras_diffmask.export.cli.benchmark_files import prepare_emulator, time_files
+from keras_diffmask.export.cli.benchmark_steps import (
     table_of_steps,
     training_step,
     write_json,
@@ -22,7 +22,8 @@ from keras_diffmask.export.cli.benchmark_steps import (
 from keras_diffmask.export.cli.benchmark_table import measure_table
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_new, check_output, start_keras
-from keras_diffmask.export.cli.numbers import at_least, positive
+
+__all__ = ["EXAMPLE", "HELP", "NAME", "add_arguments", "check", "run"]
 
 NAME = "benchmark"
 HELP = (
@@ -41,75 +42,6 @@ EXAMPLE = (
     "  keras-diffmask benchmark --latency resnet8\n"
     "  keras-diffmask benchmark --table dense.keras --device android -o latency.json"
 )
-ROUNDS = {"surgery": 3, "latency": 20}
-# What latencies are foretold of; functions in `benchmarking.networks`.
-FORETOLD = {"resnet8": "resnet8", "depthwise": "depthwise_net"}
-LAYERS = (16, 32, 64, 128, 256, 512)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the command's arguments."""
-    parser.add_argument("files", nargs="*", help=".tflite files; the first is the base")
-    parser.add_argument(
-        "--training-step", choices=(*LIMITS, ESTIMATORS, RECURRENT),
-        help="time a training step of this network, masked over plain, instead; "
-        "budget: of resnet8 with a budget of macs, flash and ram, over the same masks "
-        "without; "
-        "estimators: of several networks under every estimator; recurrent: of masked "
-        "recurrent layers, each over the Keras layer",
-    )  # fmt: skip
-    parser.add_argument(
-        "--estimators", nargs="+", metavar="NAME",
-        help="only these, with --training-step estimators; default: all",
-    )  # fmt: skip
-    parser.add_argument(
-        "--surgery", action="store_true",
-        help="time plan and strip of networks of more and more layers, instead",
-    )  # fmt: skip
-    parser.add_argument(
-        "--layers", type=at_least(4), nargs="+", default=LAYERS, metavar="N",
-        help="of these networks; default: 16 32 64 128 256 512",
-    )  # fmt: skip
-    parser.add_argument(
-        "--latency", choices=tuple(FORETOLD),
-        help="compare what a latency table foretells of stripped models of this "
-        "network with what they take, instead",
-    )  # fmt: skip
-    parser.add_argument(
-        "--table", metavar="MODEL.KERAS",
-        help="time each operator of this dense model at several numbers of channels, "
-        "for a budget of latency, instead",
-    )  # fmt: skip
-    parser.add_argument(
-        "--models", type=at_least(3), default=20,
-        help="how many stripped models; default: %(default)s",
-    )  # fmt: skip
-    parser.add_argument(
-        "--threads", type=at_least(1), default=1, help="per model; default: %(default)s"
-    )
-    parser.add_argument(
-        "--rounds", type=at_least(1),
-        help="turns through all models; default: 40, on a device 5, training steps "
-        "150 (estimators and recurrent 100), surgery 3, latency 20",
-    )  # fmt: skip
-    parser.add_argument(
-        "--seconds", type=positive,
-        help="time for each model over all rounds; default: 1, on a device 5",
-    )  # fmt: skip
-    parser.add_argument(
-        "--per-op", action="store_true", help="also time each operation alone"
-    )
-    parser.add_argument(
-        "--batch",
-        type=at_least(1),
-        default=64,
-        help="of a training step; default: %(default)s",
-    )
-    parser.add_argument("-o", "--output", help="also write the result to a .json file")
-    parser.add_argument(
-        "--force", action="store_true", help="replace the output where it exists"
-    )
-    add_device_arguments(parser)
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -128,7 +60,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise InvalidArgumentError(
             "either .tflite files or --training-step or --surgery or --latency or "
             "--table",
-            f"{number} of them" if number else "neither",
+            {0: "neither", 2: "both"}.get(number, f"{number} of them"),
             "Write for example `keras-diffmask benchmark a.tflite b.tflite`.",
         )
     on_device = arguments.files or arguments.table or arguments.prepare

@@ -5,47 +5,9 @@ import dataclasses
 from typing import Any
 
 from keras_diffmask.errors import DeviceError
+from keras_diffmask.export.cli.benchmark_arguments import EMULATED, HOST
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import named_by_stem
-from keras_diffmask.export.cli.numbers import positive
-
-HOST, EMULATED = "host", "arm64-emulated"
-_TIMEOUT = 120.0
-
-
-def add_device_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares where files are timed, and how there."""
-    group = parser.add_argument_group(
-        "on a device", "docs/put_it_on_a_phone.md shows it from the first cable on"
-    )
-    group.add_argument(
-        "--device", default=HOST, metavar="WHERE",
-        help="android, android:SERIAL, ssh:user@host[:port], or arm64-emulated: "
-        "instructions on Arm cores under QEMU; default: this computer",
-    )  # fmt: skip
-    group.add_argument(
-        "--benchmark-model", metavar="PATH",
-        help="Google's tool for the device; default: $KERAS_DIFFMASK_BENCHMARK_MODEL, "
-        "else ~/.cache/keras_diffmask/benchmark_model/ABI/benchmark_model",
-    )  # fmt: skip
-    group.add_argument(
-        "--cores", metavar="MASK",
-        help="cores to run on: big, or a mask in hexadecimal; emulated: of "
-        "a53,a72,a76; default: all",
-    )  # fmt: skip
-    group.add_argument(
-        "--delegate", choices=("cpu", "gpu", "none"), default="cpu",
-        help="cpu is XNNPACK, none the plain kernels; default: %(default)s",
-    )  # fmt: skip
-    group.add_argument(
-        "--timeout", type=positive, default=_TIMEOUT,
-        help="seconds after which one run is given up; default: %(default)s",
-    )  # fmt: skip
-    group.add_argument(
-        "--prepare", action="store_true",
-        help="with arm64-emulated, once: download an Arm64 Python and LiteRT into "
-        "$KERAS_DIFFMASK_ARM64, else ~/.cache/keras_diffmask/arm64",
-    )  # fmt: skip
 
 
 def time_files(arguments: argparse.Namespace, console: Console) -> None:

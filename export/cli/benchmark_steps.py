@@ -4,15 +4,14 @@ import argparse
 import dataclasses
 from typing import Any
 
+from keras_diffmask.export.cli.benchmark_arguments import (
+    LIMITS,
+    PAIRS,
+    RECURRENT,
+    ROUNDS,
+)
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import start_keras
-
-# name -> the most that masks may cost, masked over plain, or that the controller
-# of a budget and its costs may, over the same masks without.
-LIMITS = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
-PAIRS = {"budget": ("with a budget", "without")}
-ESTIMATORS, RECURRENT = "estimators", "recurrent"
-ROUNDS = {"training": 150, "tables": 100}
 
 
 def training_step(arguments: argparse.Namespace, console: Console) -> None:

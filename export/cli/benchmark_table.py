@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 
-from keras_diffmask.export.cli.benchmark_files import HOST
+from keras_diffmask.export.cli.benchmark_arguments import HOST
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import read_model
 

@@ -30,7 +30,7 @@ class DeviceTurns:
     ) -> dict[str, np.ndarray]:
         files = {name: f"part_{i}.tflite" for i, name in enumerate(contents)}
         for name, content in contents.items():
-            self.session.push(files[name], content, self.settings.timeout)
+            self.session.push(files[name], content)
         times: dict[str, list[float]] = {name: [] for name in files}
         for turn in range(rounds):
             for name in order_of(list(files), turn):

@@ -1,6 +1,7 @@
 """What lies on the fake phone, and the tools that are pushed to it."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -79,3 +80,9 @@ def elf(machine: int, loader: bytes = b"") -> bytes:
     header[64] = 3
     header[64 + 8] = len(header)
     return bytes(header) + loader + b"\0" * 8 + os.urandom(8)
+
+
+def running(words: str) -> bool:
+    """Whether a process of exactly this command line is there."""
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True)
+    return words in listing.stdout.splitlines()

@@ -96,7 +96,7 @@ def test_the_table_names_everything(phone: Device, canned: Path) -> None:
     )
     text = result.table()
     for part in (
-        "chip 41 to 41 degrees C, battery 28 to 28 degrees C, thermal status 0",
+        "chip 41.0 to 41.0 degrees C, battery 28.5 to 28.5 degrees C",
         "Acme Fake Phone, Acme X1, Android 14 (SDK 34), arm64-v8a, 4 cores",
         "governor schedutil",
         "benchmark_model (Interpreter) sha256",
@@ -158,6 +158,8 @@ def test_throttling_is_told(phone: Device, tmp_path: Path) -> None:
         ({"cores": "10"}, "cores among the 4"),
         ({"cores": "x"}, "mask in hexadecimal"),
         ({"cores": "0"}, "mask in hexadecimal"),
+        ({"cores": 1.5}, "mask in hexadecimal"),
+        ({"cores": True}, "mask in hexadecimal"),
         ({"cores": "big", "threads": 3}, "at most as many threads as cores, 2"),
         ({"delegate": "npu"}, "delegate as one of cpu, gpu, none"),
         ({"timeout": 0}, "timeout in seconds"),

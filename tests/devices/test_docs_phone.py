@@ -2,11 +2,11 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,68 +30,71 @@ def test_the_page_and_the_error_name_the_same_addresses() -> None:
     assert binary._NIGHTLY.format("android_aarch64") in page
 
 
-def fetch(folder: Path, tool: Path) -> str:
-    """A curl that knows one address."""
-    address = binary._NIGHTLY.format("android_aarch64")
-    return f'[ "$4" = {address} ] && cp {tool} "$3"'
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("adb_server", ["36"], indirect=True)
-def test_every_command(
-    phone: Device,
-    adb: Callable[..., str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pytest.importorskip("tensorflow")
-    work, programs, board = tmp_path / "work", tmp_path / "bin", tmp_path / "board"
-    for folder in (work, programs, board):
-        folder.mkdir()
+@pytest.fixture
+def desk(
+    phone: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """What the page's reader has on PATH, the network and a board left out."""
+    board, programs = tmp_path / "board", tmp_path / "bin"
+    board.mkdir()
+    programs.mkdir()
     stand_in(board, monkeypatch)
     tool = real_tool(tmp_path / "tool")
+    address = binary._NIGHTLY.format("android_aarch64")
+    python = sys.executable
     program(programs / "adb", 'exec "$ADB" "$@"')
-    program(programs / "curl", fetch(tmp_path, tool))
-    program(programs / "python", f'exec {sys.executable} "$@"')
-    program(
-        programs / "keras-diffmask", f'exec {sys.executable} -m keras_diffmask "$@"'
-    )
+    program(programs / "curl", f'[ "$4" = {address} ] && cp {tool} "$3"')
+    program(programs / "python", f'exec {python} "$@"')
+    program(programs / "keras-diffmask", f'exec {python} -m keras_diffmask "$@"')
     program(phone.root / "system/bin/cmd", f'echo "$*" >> {tmp_path}/modes')
-    environment = {
+    cache = Path(os.environ["HOME"]) / ".cache/keras_diffmask/benchmark_model"
+    (cache / f"linux-{platform.machine()}").mkdir(parents=True)
+    shutil.copy2(tool, cache / f"linux-{platform.machine()}/benchmark_model")
+    return {
         **os.environ,
         "PATH": f"{programs}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "KERAS_BACKEND": "tensorflow",
     }
-    home = Path(os.environ["HOME"])
-    cache = home / ".cache/keras_diffmask/benchmark_model"
-    program_of_the_board = cache / "linux-x86_64"
-    program_of_the_board.mkdir(parents=True)
-    shutil.copy2(tool, program_of_the_board / "benchmark_model")
-    ran = []
+
+
+def run_page(work: Path, environment: dict[str, str]) -> list[str]:
+    """What each block printed; a block that is a file is written."""
+    printed = []
     for mark, name, language, text in BLOCK.findall(PAGE.read_text()):
-        if mark == "by hand":
-            continue
         if mark == "file":
             (work / name).write_text(text)
-            continue
-        words = ["sh", "-e", "-c"] if language == "sh" else [sys.executable, "-c"]
-        done = subprocess.run(
-            [*words, text], cwd=work, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-        ran.append(done.stdout)
-    assert len(ran) == 7
-    assert re.search(rf"{re.escape(phone.serial)}\s+device", ran[2])
-    assert "Acme Fake Phone" in ran[3] and "XNNPACK ran the whole model" in ran[3]
-    assert "cores c" in ran[4] and "its operations; sum" in ran[4]
-    assert "rm -rf /data/local/tmp/keras_diffmask-" in ran[5]
-    assert (tmp_path / "modes").read_text().split() == [
-        *("power set-fixed-performance-mode-enabled true".split()),
-        *("power set-fixed-performance-mode-enabled false".split()),
-    ]
+        elif mark != "by hand":
+            words = ["sh", "-e", "-c"] if language == "sh" else [sys.executable, "-c"]
+            done = subprocess.run(
+                [*words, text],
+                cwd=work,
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+            printed.append(done.stdout)
+    return printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adb_server", ["36"], indirect=True)
+def test_every_command(phone: Device, desk: dict[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    work = tmp_path / "work"
+    work.mkdir()
+    host, _, devices, plain, big, python, _ = run_page(work, desk)
+    assert "time / dense" in host
+    assert re.search(rf"{re.escape(phone.serial)}\s+device", devices)
+    assert "Acme Fake Phone" in plain and "XNNPACK ran the whole model" in plain
+    assert "cores c" in big and "its operations; sum" in big
+    assert "rm -rf /data/local/tmp/keras_diffmask-" in python
+    switched = (tmp_path / "modes").read_text().splitlines()
+    mode = "power set-fixed-performance-mode-enabled"
+    assert switched == [f"{mode} true", f"{mode} false"]
     for name, rounds in (("phone", 5), ("big", 10), ("pi", 5)):
         saved = json.loads((work / f"{name}.json").read_text())
         assert [len(model["round_us"]) for model in saved["models"]] == [rounds] * 2
     assert os.listdir(phone.root / "data/local/tmp") == []
-    assert os.listdir(board / "temporary") == []
+    assert os.listdir(tmp_path / "board/temporary") == []

@@ -1,6 +1,8 @@
 """Every form in which the two tools have printed their figures."""
 
+import math
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -214,3 +216,26 @@ def test_who_ran_it(line: str, expected: tuple) -> None:
 def test_flags_that_the_tool_ignored() -> None:
     line = "WARN: Unconsumed cmdline flags: --use_gpu=true --b=1\n"
     assert read_output(line + FULL + TIMINGS).ignored == ("--use_gpu=true", "--b=1")
+
+
+def test_damaged_text_is_a_figure_or_a_sentence() -> None:
+    whole = WARM_UP + FULL + TIMINGS + COMPILED
+    whole += (
+        "Memory footprint delta from the start of the tool (MB): init=1 overall=2\n"
+    )
+    draw = random.Random(0)
+    read = 0
+    for _ in range(2000):
+        damaged = list(whole)
+        for _ in range(draw.randint(1, 30)):
+            place = draw.randrange(len(damaged))
+            damaged[place] = draw.choice(
+                ["", "\n", "9", "=", "e", "-", "\0", ":", "inf"]
+            )
+        try:
+            found = read_output("".join(damaged))
+        except DeviceError:
+            continue
+        read += 1
+        assert found.runs > 0 and 0 < abs(found.mean_us) < math.inf
+    assert read > 500

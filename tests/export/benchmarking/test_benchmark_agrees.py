@@ -12,8 +12,7 @@ import pytest
 from keras_diffmask import export
 
 #: Name -> (kind of convolution, quantization, size of the image). Both models take
-#: 1 to 2 ms: a model that takes longer than a busy computer's time slice is always
-#: interrupted, and then neither tool's median says anything.
+#: 1 to 3 ms, within the time slice that a busy computer gives.
 NETWORKS = {
     "convolutions, float32": ("conv", None, 36),
     "convolutions, int8": ("conv", "int8", 60),
@@ -53,7 +52,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Path]:
 
 
 def litert_ms(file: Path) -> float:
-    """The median of LiteRT's own Python tool, in a process of its own."""
+    """The fastest of LiteRT's own Python tool, in a process of its own."""
     program = Path(sys.executable).with_name("litert-benchmark")
     if not program.exists():
         pytest.skip("no litert-benchmark, of ai-edge-litert 2.3")
@@ -61,23 +60,7 @@ def litert_ms(file: Path) -> float:
     words = ["--model", file, "--num_runs", "30", "--warmup_runs", "5"]
     words += ["--num_threads", "1", "--result_json", result]
     subprocess.run([program, *map(str, words)], check=True, capture_output=True)
-    return median_in(json.loads(result.read_text()))
-
-
-def median_in(node: object) -> float:
-    """The one value in the document whose name says that it is the median."""
-    found = []
-
-    def look(node: object, name: str = "") -> None:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                look(value, key)
-        elif "median" in name and isinstance(node, (int, float)):
-            found.append(float(node))
-
-    look(node)
-    assert len(found) == 1, node
-    return found[0]
+    return json.loads(result.read_text())["latency"]["min_ms"]
 
 
 @pytest.mark.long

@@ -54,13 +54,37 @@ def test_statistics_agree_with_numpy():
 
 
 def test_ratio_is_the_median_over_rounds_of_the_ratio_within(result):
-    per_round = np.median(made_up(1), axis=1) / np.median(made_up(0, scale=3), axis=1)
+    per_round = np.min(made_up(1), axis=1) / np.min(made_up(0, scale=3), axis=1)
     ratio = result.ratio("small", "dense")
     assert ratio.median == pytest.approx(np.median(per_round))
     assert ratio.p5 == pytest.approx(np.percentile(per_round, 5))
     assert ratio.p95 == pytest.approx(np.percentile(per_round, 95))
     assert ratio.rounds == 7
     assert str(result.ratio("dense", "dense")) == "1.000 (1.000..1.000)"
+
+
+def test_interruptions_do_not_move_the_ratio():
+    """Most inferences of the slower model are interrupted, few of the other's."""
+    slow, fast = [[4000, 9000, 9000]] * 5, [[1000, 1000, 9000]] * 5
+    pair = [ModelTimes.from_times("a", 1, 1.0, slow)]
+    pair.append(ModelTimes.from_times("b", 1, 1.0, fast))
+    result = BenchmarkResult(tuple(pair), machine(), "host", 1, "now")
+    assert result["a"].round_us == (9.0,) * 5
+    assert result.ratio("b", "a").median == 0.25
+
+
+def test_a_document_of_before_devices(result):
+    """Without the newer fields; its ratios are those of the medians."""
+    document = json.loads(result.to_json())
+    for name in ("facts", "tool", "conditions", "commands", "remarks", "unfinished"):
+        del document[name]
+    for model in document["models"]:
+        for name in ("std_us", "first_us", "peak_mb", "delegate", "round_min_us"):
+            del model[name]
+    older = BenchmarkResult.from_json(json.dumps(document))
+    assert older["dense"].std_us is None and older.facts is None
+    median = np.median(np.divide(older["small"].round_us, older["dense"].round_us))
+    assert older.ratio("small", "dense").median == pytest.approx(median)
 
 
 def test_a_slow_round_does_not_move_the_ratio():

@@ -1,0 +1,130 @@
+"""The words of `benchmark`: what is timed, how, and where."""
+
+import argparse
+
+from keras_diffmask.export.cli.numbers import at_least, positive
+
+# name -> the most that masks may cost, masked over plain, or that the controller
+# of a budget and its costs may, over the same masks without.
+LIMITS = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
+PAIRS = {"budget": ("with a budget", "without")}
+ESTIMATORS, RECURRENT = "estimators", "recurrent"
+ROUNDS = {"training": 150, "tables": 100, "surgery": 3, "latency": 20}
+# What latencies are foretold of; functions in `benchmarking.networks`.
+FORETOLD = {"resnet8": "resnet8", "depthwise": "depthwise_net"}
+LAYERS = (16, 32, 64, 128, 256, 512)
+HOST, EMULATED, _TIMEOUT = "host", "arm64-emulated", 120.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    _add_subjects(parser)
+    _add_amounts(parser)
+    _add_network_arguments(parser)
+    _add_device_arguments(parser)
+
+
+def _add_subjects(parser: argparse.ArgumentParser) -> None:
+    """One of these is timed."""
+    parser.add_argument("files", nargs="*", help=".tflite files; the first is the base")
+    parser.add_argument(
+        "--training-step", choices=(*LIMITS, ESTIMATORS, RECURRENT),
+        help="time a training step of this network, masked over plain, instead; "
+        "budget: of resnet8 with a budget of macs, flash and ram, over the same masks "
+        "without; "
+        "estimators: of several networks under every estimator; recurrent: of masked "
+        "recurrent layers, each over the Keras layer",
+    )  # fmt: skip
+    parser.add_argument(
+        "--surgery", action="store_true",
+        help="time plan and strip of networks of more and more layers, instead",
+    )  # fmt: skip
+    parser.add_argument(
+        "--latency", choices=tuple(FORETOLD),
+        help="compare what a latency table foretells of stripped models of this "
+        "network with what they take, instead",
+    )  # fmt: skip
+    parser.add_argument(
+        "--table", metavar="MODEL.KERAS",
+        help="time each operator of this dense model at several numbers of channels, "
+        "for a budget of latency, instead",
+    )  # fmt: skip
+
+
+def _add_amounts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads", type=at_least(1), default=1, help="per model; default: %(default)s"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(1),
+        help="turns through all models; default: 40, on a device 5, training steps "
+        "150 (estimators and recurrent 100), surgery 3, latency 20",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seconds", type=positive,
+        help="time for each model over all rounds; default: 1, on a device 5",
+    )  # fmt: skip
+    parser.add_argument(
+        "--per-op", action="store_true", help="also time each operation alone"
+    )
+    parser.add_argument("-o", "--output", help="also write the result to a .json file")
+    parser.add_argument(
+        "--force", action="store_true", help="replace the output where it exists"
+    )
+
+
+def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the built-in networks are like."""
+    parser.add_argument(
+        "--estimators", nargs="+", metavar="NAME",
+        help="only these, with --training-step estimators; default: all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--layers", type=at_least(4), nargs="+", default=LAYERS, metavar="N",
+        help="of these networks; default: 16 32 64 128 256 512",
+    )  # fmt: skip
+    parser.add_argument(
+        "--models", type=at_least(3), default=20,
+        help="how many stripped models; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch",
+        type=at_least(1),
+        default=64,
+        help="of a training step; default: %(default)s",
+    )
+
+
+def _add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares where files are timed, and how there."""
+    group = parser.add_argument_group(
+        "on a device", "docs/put_it_on_a_phone.md shows it from the first cable on"
+    )
+    group.add_argument(
+        "--device", default=HOST, metavar="WHERE",
+        help="android, android:SERIAL, ssh:user@host[:port], or arm64-emulated: "
+        "instructions on Arm cores under QEMU; default: this computer",
+    )  # fmt: skip
+    group.add_argument(
+        "--benchmark-model", metavar="PATH",
+        help="Google's tool for the device; default: $KERAS_DIFFMASK_BENCHMARK_MODEL, "
+        "else ~/.cache/keras_diffmask/benchmark_model/ABI/benchmark_model",
+    )  # fmt: skip
+    group.add_argument(
+        "--cores", metavar="MASK",
+        help="cores to run on: big, or a mask in hexadecimal; emulated: of "
+        "a53,a72,a76; default: all",
+    )  # fmt: skip
+    group.add_argument(
+        "--delegate", choices=("cpu", "gpu", "none"), default="cpu",
+        help="cpu is XNNPACK, none the plain kernels; default: %(default)s",
+    )  # fmt: skip
+    group.add_argument(
+        "--timeout", type=positive, default=_TIMEOUT,
+        help="seconds after which one run is given up; default: %(default)s",
+    )  # fmt: skip
+    group.add_argument(
+        "--prepare", action="store_true",
+        help="with arm64-emulated, once: download an Arm64 Python and LiteRT into "
+        "$KERAS_DIFFMASK_ARM64, else ~/.cache/keras_diffmask/arm64",
+    )  # fmt: skip
