@@ -149,12 +149,12 @@ MEANINGLESS = {
     "benchmark of nothing": ("benchmark", "Expected either .tflite files or"),
     "benchmark of both": (
         "benchmark {files}/text.tflite --training-step lstm",
-        "received 2 of them",
+        "received both",
     ),
     "benchmark of files and surgery": (
         "benchmark {files}/text.tflite --surgery",
         "Expected either .tflite files or --training-step or --surgery or --latency or "
-        "--table; received 2 of them",
+        "--table; received both",
     ),
     "benchmark of everything": (
         "benchmark {files}/text.tflite --surgery --latency resnet8",
