@@ -52,6 +52,8 @@ def test_nothing_that_a_command_prints_passes_for_its_end(shell: Adb) -> None:
 
 def test_bytes_that_are_no_text(shell: Adb) -> None:
     assert shell.run("printf 'a\\377b'", 20).out == "a\ufffdb"
+    steering = shell.run("printf 'a\\033[2Jb\\r\\n\\tc\\n'", 20).out
+    assert steering == "a[2Jb\n\tc\n"
 
 
 def test_files_go_there_and_back(shell: Adb, tmp_path: Path) -> None:
