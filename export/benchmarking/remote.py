@@ -18,7 +18,7 @@ from keras_diffmask.export.benchmarking.interleave import Progress, order_of
 from keras_diffmask.export.benchmarking.records import Tool
 from keras_diffmask.export.benchmarking.remote_result import Found, Setting, result_of
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
-from keras_diffmask.export.devices.conditions import read_conditions
+from keras_diffmask.export.devices.conditions import cool_down, read_conditions
 
 
 def measure_remote(
@@ -82,6 +82,7 @@ def _rounds(
 ) -> None:
     settings = setting.settings
     for turn in range(settings.rounds):
+        cool_down(session.shell, found.conditions[-1])
         for name in order_of(list(setting.files), turn):
             request = settings.timed(setting.files[name], setting.tool_kind, RESULT)
             figures, _ = session.run(request, name)

@@ -1,7 +1,8 @@
 """How hot a device is and how fast its cores run: read between rounds."""
 
 import dataclasses
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from keras_diffmask.export.devices.cores import CPUS
 from keras_diffmask.export.devices.shell import Shell
@@ -20,6 +21,7 @@ _SCRIPT = (
 #: What a sensor that is not there answers, and what is no temperature of a chip.
 _PLAUSIBLE = (-40.0, 150.0)
 _WARMER = 5.0
+_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +76,30 @@ def read_conditions(shell: Shell, timeout: float = 20.0) -> Conditions:
         core_mhz=tuple(now for now, _ in pairs),
         limit_mhz=tuple(limit for _, limit in pairs),
     )
+
+
+def cool_down(
+    shell: Shell, seen: Conditions, sleep: Callable[[float], None] = time.sleep
+) -> float:
+    """Waits while Android calls the device throttled, a minute at most.
+
+    Args:
+        shell: the device.
+        seen: the last look at it.
+        sleep: waits for so many seconds.
+
+    Returns:
+        The seconds waited.
+
+    Raises:
+        DeviceError: the device is gone.
+    """
+    waited = 0.0
+    while (seen.thermal_status or 0) > 0 and waited < _LONGEST_PAUSE:
+        sleep(_PAUSE)
+        waited += _PAUSE
+        seen = read_conditions(shell)
+    return waited
 
 
 def remarks(seen: Sequence[Conditions], core_mhz: Sequence[int | None]) -> list[str]:

@@ -1,12 +1,16 @@
 """A client program on this computer: adb, ssh, scp."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Sequence
 
 from keras_diffmask.errors import DeviceError
 from keras_diffmask.export.devices.shell import Answer
+
+#: What a device writes is shown to people: it must not steer their terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def run_process(command: Sequence[str], timeout: float, doing: str) -> Answer:
@@ -19,7 +23,7 @@ def run_process(command: Sequence[str], timeout: float, doing: str) -> Answer:
 
     Returns:
         Its exit status and output, of any size; bytes that are no UTF-8 are
-        replaced.
+        replaced, control characters but for line breaks and tabs left out.
 
     Raises:
         DeviceError: it took too long, or cannot be started.
@@ -59,4 +63,4 @@ def run_process(command: Sequence[str], timeout: float, doing: str) -> Answer:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace").replace("\r\n", "\n")
+    return _CONTROL.sub("", data.decode("utf-8", "replace"))

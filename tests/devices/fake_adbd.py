@@ -41,6 +41,8 @@ class Device:
     def __init__(self, root: Path, features: str = "shell_v2,cmd,stat_v2") -> None:
         self.root, self.features = root, features
         self.locked = False
+        #: Whether a command ends when its client goes; not every daemon sees to it.
+        self.ends_orphans = True
         #: Bytes that fit on it; None for no limit.
         self.space: int | None = None
         self._connections: list[_Connection] = []
@@ -165,7 +167,7 @@ class _Connection:
                 if kind == "sync":
                     serve_sync(stream, self._device)
                 else:
-                    run_shell(stream, self._device.root, rest, "v2" in kind)
+                    run_shell(stream, self._device, rest, "v2" in kind)
             except (EOFError, OSError):
                 pass  # the client has gone
             self.send(CLSE, local, remote)

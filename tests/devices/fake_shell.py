@@ -6,9 +6,12 @@ import struct
 import subprocess
 import threading
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from tests.devices.fake_streams import Stream
+
+if TYPE_CHECKING:
+    from tests.devices.fake_adbd import Device
 
 #: Folders of the device that lie under its root.
 MAPPED = (
@@ -27,15 +30,16 @@ def real_path(root: Path, text: str) -> str:
     return text
 
 
-def run_shell(stream: Stream, root: Path, command: str, is_v2: bool) -> None:
+def run_shell(stream: Stream, device: "Device", command: str, is_v2: bool) -> None:
     """Runs a command for a client, and ends it when the client goes.
 
     Args:
         stream: to the client.
-        root: of the device.
+        device: the device.
         command: for `sh`.
         is_v2: packets with stdout, stderr and the exit status apart.
     """
+    root = device.root
     child = subprocess.Popen(
         ["sh", "-c", real_path(root, command)],
         stdin=subprocess.DEVNULL,
@@ -48,7 +52,9 @@ def run_shell(stream: Stream, root: Path, command: str, is_v2: bool) -> None:
         },
     )
     over = threading.Event()
-    threading.Thread(target=_watch, args=(stream, child, over), daemon=True).start()
+    if device.ends_orphans:
+        watch = threading.Thread(target=_watch, args=(stream, child, over), daemon=True)
+        watch.start()
     writing = threading.Lock()
 
     def copy(source: IO[bytes], kind: int) -> None:

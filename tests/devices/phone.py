@@ -64,9 +64,10 @@ def canned_tool(path: Path, before: str = "") -> Path:
     return program(path, f"{before}\ncat <<'END'\n{CANNED}END")
 
 
-def real_tool(path: Path) -> Path:
-    """A tool that runs the model in LiteRT."""
+def real_tool(path: Path, longest: float = 1e9) -> Path:
+    """A tool that runs the model in LiteRT, for so many seconds at most."""
     source = Path(__file__).with_name("stand_in_tool.py").read_text()
+    source = source.replace("LONGEST = 1e9", f"LONGEST = {longest}")
     return program(path, source, sys.executable)
 
 

@@ -10,8 +10,13 @@ from keras_diffmask.errors import DeviceError, MissingDependencyError
 from keras_diffmask.export.devices import open_shell
 from keras_diffmask.export.devices.adb import Adb
 from keras_diffmask.export.devices.android import android_facts
-from keras_diffmask.export.devices.conditions import read_conditions
+from keras_diffmask.export.devices.conditions import (
+    cool_down,
+    read_conditions,
+    remarks,
+)
 from tests.devices.fake_adbd import Device
+from tests.devices.phone import program
 
 Make = Callable[..., Device]
 
@@ -52,6 +57,8 @@ def test_nothing_that_a_command_prints_passes_for_its_end(shell: Adb) -> None:
 
 def test_bytes_that_are_no_text(shell: Adb) -> None:
     assert shell.run("printf 'a\\377b'", 20).out == "a\ufffdb"
+    steering = shell.run("printf 'a\\033[2Jb\\r\\n\\tc\\n'", 20).out
+    assert steering == "a[2Jb\n\tc\n"
 
 
 def test_files_go_there_and_back(shell: Adb, tmp_path: Path) -> None:
@@ -86,6 +93,27 @@ def test_how_hot_it_is(shell: Adb, phone: Device) -> None:
     assert seen.thermal_status == 0
     assert seen.core_mhz == (1800, 1800, 2800, 2800)
     assert seen.limit_mhz == (1800, 1800, 2800, 1200)
+
+
+def test_a_hot_phone_is_given_time(shell: Adb, phone: Device) -> None:
+    service = phone.root / "system/bin/dumpsys"
+    program(service, "echo 'Thermal Status: 2'")
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            program(service, "echo 'Thermal Status: 0'")
+
+    assert cool_down(shell, read_conditions(shell), sleep) == sum(slept) == 15
+    assert cool_down(shell, read_conditions(shell), sleep) == 0
+    program(service, "echo 'Thermal Status: 3'")
+    # Some stay warm: a minute, then it goes on, and the result says so.
+    assert cool_down(shell, read_conditions(shell), slept.append) == 60
+    seen = [read_conditions(shell)]
+    assert remarks(seen, ()) == [
+        "Android reported thermal status 3 (0 is none): throttled"
+    ]
 
 
 def test_a_phone_that_says_nothing(shell: Adb, phone: Device) -> None:

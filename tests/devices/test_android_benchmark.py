@@ -141,6 +141,14 @@ def test_words_that_reach_the_tool(
     assert "--report_peak_memory_footprint=true" not in " ".join(runs[:9])
 
 
+def test_a_phone_before_android_7(
+    make_phone: Make, canned: Path, left_behind: LeftBehind
+) -> None:
+    phone = make_phone(features="cmd,stat_v2")
+    result = export.benchmark(MODELS, "android", benchmark_model=canned, rounds=1)
+    assert result["dense"].median_us == 10453.0 and left_behind(phone) == []
+
+
 def test_throttling_is_told(phone: Device, tmp_path: Path) -> None:
     limit = phone.root / "sys/devices/system/cpu/cpu2/cpufreq/scaling_max_freq"
     zone = phone.root / "sys/class/thermal/thermal_zone0/temp"

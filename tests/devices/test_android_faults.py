@@ -135,13 +135,14 @@ def test_an_adb_server_of_another_version(
 ) -> None:
     port = free_port()
     server = start_old_server(port)
-    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(port))
-    try:
-        with pytest.raises(DeviceError, match="Another adb on this computer is of"):
-            measure(canned)
-        assert not server.is_alive()
-    finally:
-        adb("kill-server")
+    with monkeypatch.context() as patch:
+        patch.setenv("ANDROID_ADB_SERVER_PORT", str(port))
+        try:
+            with pytest.raises(DeviceError, match="Another adb on this computer is of"):
+                measure(canned)
+            assert not server.is_alive()
+        finally:
+            adb("kill-server")
 
 
 def test_two_devices(make_phone: Make, canned: Path, left_behind: LeftBehind) -> None:

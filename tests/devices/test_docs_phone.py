@@ -39,7 +39,7 @@ def desk(
     board.mkdir()
     programs.mkdir()
     stand_in(board, monkeypatch)
-    tool = real_tool(tmp_path / "tool")
+    tool = real_tool(tmp_path / "tool", longest=0.02)
     address = binary._NIGHTLY.format("android_aarch64")
     python = sys.executable
     program(programs / "adb", 'exec "$ADB" "$@"')

@@ -102,7 +102,11 @@ def test_a_model_that_the_tool_refuses(
     assert left_behind(phone) == []
 
 
-def test_a_hang(phone: Device, tmp_path: Path, left_behind: LeftBehind) -> None:
+@pytest.mark.parametrize("ends_orphans", [True, False])
+def test_a_hang(
+    phone: Device, tmp_path: Path, left_behind: LeftBehind, ends_orphans: bool
+) -> None:
+    phone.ends_orphans = ends_orphans
     tool = canned_tool(
         tmp_path / "tool", 'case "$*" in *model_1*) exec sleep 1234;; esac'
     )
