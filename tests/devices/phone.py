@@ -1,6 +1,7 @@
 """What lies on the fake phone, and the tools that are pushed to it."""
 
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +88,8 @@ def running(words: str) -> bool:
     """Whether a process of exactly this command line is there."""
     listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True)
     return words in listing.stdout.splitlines()
+
+
+def unique_sleep() -> str:
+    """A command that takes an hour, unlike that of any test beside this one."""
+    return f"sleep {secrets.randbelow(10**6) + 3600}"

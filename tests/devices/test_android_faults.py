@@ -18,7 +18,7 @@ from tests.devices.conftest import free_port
 from tests.devices.fake_adbd import Device
 from tests.devices.models import additions
 from tests.devices.old_server import start_old_server
-from tests.devices.phone import canned_tool, running
+from tests.devices.phone import canned_tool, running, unique_sleep
 
 Make = Callable[..., Device]
 LeftBehind = Callable[[Device], list[str]]
@@ -96,7 +96,8 @@ def test_ctrl_c(
     phone: Device, tmp_path: Path, left_behind: LeftBehind, times: int
 ) -> None:
     flag, output = tmp_path / "running", tmp_path / "partial.json"
-    hang = f'case "$*" in *model_1*) touch {flag}; exec sleep {3210 + times};; esac'
+    sleep = unique_sleep()
+    hang = f'case "$*" in *model_1*) touch {flag}; exec {sleep};; esac'
     tool = canned_tool(tmp_path / "tool", hang)
     files = []
     for name, content in MODELS.items():
@@ -115,6 +116,9 @@ def test_ctrl_c(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Started in the background by a shell, Python finds SIGINT ignored, and
+        # hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not flag.exists() and time.monotonic() < deadline:
@@ -124,7 +128,7 @@ def test_ctrl_c(
         time.sleep(0.02)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 1 and "Interrupted." in err
-    assert left_behind(phone) == [] and not running(f"sleep {3210 + times}")
+    assert left_behind(phone) == [] and not running(sleep)
     partial = BenchmarkResult.from_json(output.read_text())
     assert [model.name for model in partial.models] == ["dense"]
     assert partial.unfinished == "Interrupted." and "unfinished: Interrupted." in out

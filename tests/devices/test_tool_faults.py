@@ -12,7 +12,7 @@ from keras_diffmask.export.benchmarking import BenchmarkResult
 from keras_diffmask.export.cli import main
 from tests.devices.fake_adbd import Device
 from tests.devices.models import additions
-from tests.devices.phone import canned_tool, elf, program, running
+from tests.devices.phone import canned_tool, elf, program, running, unique_sleep
 
 LeftBehind = Callable[[Device], list[str]]
 AARCH64 = 183
@@ -107,8 +107,9 @@ def test_a_hang(
     phone: Device, tmp_path: Path, left_behind: LeftBehind, ends_orphans: bool
 ) -> None:
     phone.ends_orphans = ends_orphans
+    sleep = unique_sleep()
     tool = canned_tool(
-        tmp_path / "tool", 'case "$*" in *model_1*) exec sleep 1234;; esac'
+        tmp_path / "tool", f'case "$*" in *model_1*) exec {sleep};; esac'
     )
     with pytest.raises(
         DeviceError, match="of 'pruned' on .* within 2 seconds"
@@ -116,7 +117,7 @@ def test_a_hang(
         measure(tool, timeout=2)
     assert raised.value.partial["dense"].runs == 96
     assert left_behind(phone) == []
-    assert not running("sleep 1234")
+    assert not running(sleep)
 
 
 @pytest.mark.parametrize("text", ["", "\\377\\376 what\\n", "Segmentation\\n"])
