@@ -220,6 +220,9 @@ def test_benchmark_of_the_surgery(run, run_json, monkeypatch, tmp_path):
         ("conv", 4), ("conv", 6), ("dense", 4), ("dense", 6), ("ResNet50", 10),
     ]  # fmt: skip
     assert [growth["family"] for growth in report["growth"]] == ["conv", "dense"]
+    # Real surgery; no network is an eighth as long, and the shortest is the base.
+    assert all(min(t["plan_s"] + t["strip_s"]) > 0 for t in report["times"])
+    assert report["growth"][0]["ratio"]["baseline"] == "4"
     status, out, _ = run(*words)
     assert status == 0 and "t(6) / t(4) = " in out and "limit of 3 s" in out
 

@@ -55,14 +55,6 @@ def test_times_and_growth_on_a_fake_clock(cheap):
     assert "".join(log[:9]) == "s" + "psps" + "spsp"
 
 
-def test_real_surgery(monkeypatch):
-    monkeypatch.setattr(surgery, "resnet50", lambda: networks.dense_chain(4))
-    result = surgery.surgery_times((4, 6), rounds=1)
-    assert all(min(t.plan_s + t.strip_s) > 0 for t in result.times)
-    # No network is an eighth as long: the shortest is the base.
-    assert result.growth[0].ratio.baseline == "4"
-
-
 def _result(ratio: float, seconds: float) -> SurgeryResult:
     growth = Growth("conv", Ratio("512", "64", ratio, ratio, ratio, 3), 10.0)
     half = (seconds / 2,) * 3
