@@ -30,7 +30,8 @@ from keras_diffmask.masking.placement import place
 _QUANTIZATIONS = ("int8", "float32")
 #: Of the model as a whole, which everything is scaled to.
 _LEAST_ROUNDS = 20
-HOST, _ROUNDS, _DEVICE_ROUNDS = "host", 10, 3
+HOST, EMULATED = "host", "arm64-emulated"
+_ROUNDS, _DEVICE_ROUNDS = 10, 3
 
 
 def measure_latency(
@@ -61,7 +62,7 @@ def measure_latency(
         quantization: of the files, `"int8"` or `"float32"`.
         calibration: examples of its inputs, as for `to_tflite`; random ones by
             default, for values do not change the work that kernels do.
-        device: `"host"`, this computer, or a device as for `benchmark`.
+        device: `"host"`, this computer, or a phone or board as for `benchmark`.
         rounds: turns through the numbers of channels of an operator, at least 1;
             10 by default, 3 on a device.
         verbose: show how far it is on standard error.
@@ -201,6 +202,12 @@ def random_examples(model: keras.Model, examples: int = 8) -> Any:
 
 
 def _check_host(device: str, **given: object) -> None:
+    if device == EMULATED:
+        raise InvalidArgumentError(
+            "a device that takes time, for a table of latencies",
+            f"device={device!r}, whose instructions are no milliseconds",
+            "Measure on this computer, a phone or a board.",
+        )
     for name, value in given.items():
         if device == HOST and value is not None:
             raise InvalidArgumentError(

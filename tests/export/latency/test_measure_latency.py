@@ -81,6 +81,7 @@ def test_accuracy_of_a_small_model(in_process):
             {"device": "phone"},
             'device as "host", "android", .* received device=.phone',
         ),
+        ({"device": "arm64-emulated"}, "whose instructions are no milliseconds"),
         ({"rounds": 0}, "rounds as a whole number of at least 1; received rounds=0"),
     ],
     ids=str,
