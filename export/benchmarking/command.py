@@ -11,10 +11,10 @@ from keras_diffmask.export.benchmarking.interleave import Progress
 from keras_diffmask.export.benchmarking.per_op import op_table
 from keras_diffmask.export.benchmarking.remote import measure_remote
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
+from keras_diffmask.export.device_names import EMULATED, HOST
 from keras_diffmask.export.emulation import InstructionCounts, count_instructions
 from keras_diffmask.export.emulation.cores import CORES
 
-HOST, EMULATED = "host", "arm64-emulated"
 #: rounds, seconds, warmup: a round on a device starts a program for each model.
 _HOST_COUNTS, _DEVICE_COUNTS = (40, 1.0, 20), (5, 5.0, 5)
 

@@ -19,6 +19,7 @@ from keras_diffmask.export.benchmarking.interleave import (
 )
 from keras_diffmask.export.benchmarking.records import ModelTimes
 from keras_diffmask.export.benchmarking.result import BenchmarkResult
+from keras_diffmask.export.device_names import HOST
 from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.export.interpreter import make_interpreter
 from keras_diffmask.export.machine import machine
@@ -192,7 +193,7 @@ def measure(
             for name in models
         ),
         machine=machine(),
-        device="host",
+        device=HOST,
         threads=threads,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

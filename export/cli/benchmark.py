@@ -5,10 +5,8 @@ import dataclasses
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.benchmark_arguments import (
-    EMULATED,
     ESTIMATORS,
     FORETOLD,
-    HOST,
     RECURRENT,
     ROUNDS,
     add_arguments,
@@ -22,6 +20,7 @@ from keras_diffmask.export.cli.benchmark_steps import (
 from keras_diffmask.export.cli.benchmark_table import measure_table
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_new, check_output, start_keras
+from keras_diffmask.export.device_names import EMULATED, HOST
 
 __all__ = ["EXAMPLE", "HELP", "NAME", "add_arguments", "check", "run"]
 

@@ -3,6 +3,7 @@
 import argparse
 
 from keras_diffmask.export.cli.numbers import at_least, positive
+from keras_diffmask.export.device_names import HOST
 
 # name -> the most that masks may cost, masked over plain, or that the controller
 # of a budget and its costs may, over the same masks without.
@@ -13,7 +14,7 @@ ROUNDS = {"training": 150, "tables": 100, "surgery": 3, "latency": 20}
 # What latencies are foretold of; functions in `benchmarking.networks`.
 FORETOLD = {"resnet8": "resnet8", "depthwise": "depthwise_net"}
 LAYERS = (16, 32, 64, 128, 256, 512)
-HOST, EMULATED, _TIMEOUT = "host", "arm64-emulated", 120.0
+_TIMEOUT = 120.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

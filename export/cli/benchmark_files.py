@@ -2,12 +2,13 @@
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from keras_diffmask.errors import DeviceError
-from keras_diffmask.export.cli.benchmark_arguments import EMULATED, HOST
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import named_by_stem
+from keras_diffmask.export.device_names import EMULATED, HOST
 
 
 def time_files(arguments: argparse.Namespace, console: Console) -> None:
@@ -20,20 +21,8 @@ def time_files(arguments: argparse.Namespace, console: Console) -> None:
     where = "timing" if is_host else f"timing on {arguments.device}"
     try:
         with console.phase(where, rounds) as advance:
-            from keras_diffmask.export.benchmarking import benchmark
-
-            result = benchmark(
-                named_by_stem(arguments.files),
-                device=arguments.device,
-                threads=arguments.threads,
-                rounds=rounds,
-                seconds=arguments.seconds,
-                per_op=arguments.per_op,
-                progress=lambda done, total: advance(f"round {done}"),
-                benchmark_model=arguments.benchmark_model,
-                cores=arguments.cores,
-                delegate=arguments.delegate,
-                timeout=arguments.timeout,
+            result = _measured(
+                arguments, rounds, lambda done, total: advance(f"round {done}")
             )
     except (DeviceError, KeyboardInterrupt) as error:
         if (partial := getattr(error, "partial", None)) is not None:
@@ -58,24 +47,36 @@ def count_in_files(arguments: argparse.Namespace, console: Console) -> None:
     cores = 3 if arguments.cores is None else len(arguments.cores.split(","))
     processes = 2 * cores * len(arguments.files)
     with console.phase("emulating", processes) as advance:
-        from keras_diffmask.export.benchmarking import benchmark
-
-        result = benchmark(
-            named_by_stem(arguments.files),
-            device=EMULATED,
-            threads=arguments.threads,
-            rounds=arguments.rounds,
-            seconds=arguments.seconds,
-            per_op=arguments.per_op,
-            benchmark_model=arguments.benchmark_model,
-            cores=arguments.cores,
-            delegate=arguments.delegate,
-            timeout=arguments.timeout,
-            progress=lambda done, total: advance(f"process {done}"),
+        result = _measured(
+            arguments,
+            arguments.rounds,
+            lambda done, total: advance(f"process {done}"),
         )
     if arguments.output is not None:
         result.save(arguments.output)
     console.result(dataclasses.asdict(result), result.table)
+
+
+def _measured(
+    arguments: argparse.Namespace,
+    rounds: int | None,
+    progress: Callable[[int, int], None],
+) -> Any:
+    from keras_diffmask.export.benchmarking import benchmark
+
+    return benchmark(
+        named_by_stem(arguments.files),
+        device=arguments.device,
+        threads=arguments.threads,
+        rounds=rounds,
+        seconds=arguments.seconds,
+        per_op=arguments.per_op,
+        progress=progress,
+        benchmark_model=arguments.benchmark_model,
+        cores=arguments.cores,
+        delegate=arguments.delegate,
+        timeout=arguments.timeout,
+    )
 
 
 def _keep(result: Any, output: str | None, console: Console) -> None:

@@ -3,9 +3,9 @@
 import argparse
 import dataclasses
 
-from keras_diffmask.export.cli.benchmark_arguments import HOST
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import read_model
+from keras_diffmask.export.device_names import HOST
 
 
 def measure_table(arguments: argparse.Namespace, console: Console) -> None:

@@ -1,6 +1,7 @@
 """From `benchmark(device=...)` to a connection."""
 
 from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export.device_names import EMULATED, HOST
 from keras_diffmask.export.devices.adb import Adb
 from keras_diffmask.export.devices.shell import Shell
 from keras_diffmask.export.devices.ssh import Ssh
@@ -28,7 +29,7 @@ def open_shell(device: str) -> Shell:
     if kind == "ssh" and rest:
         return Ssh(rest)
     raise InvalidArgumentError(
-        f'device as "host", {DEVICES}, or "arm64-emulated"',
+        f'device as "{HOST}", {DEVICES}, or "{EMULATED}"',
         f"device={device!r}",
         "`adb devices` lists the serial numbers.",
     )

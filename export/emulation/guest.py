@@ -4,7 +4,8 @@
 
 `JOB` is a folder with `model.tflite` and `inputs.npz` (`x0`, `x1`, ... with one
 example per row); `outputs.npz` is written there. This file is given to another
-Python by its path, so it imports nothing of the library it lies in.
+Python by its path, so it imports nothing of the library it lies in. The host
+asks its own interpreter with `answers`, too: both are asked alike.
 """
 
 import os
@@ -12,47 +13,58 @@ import sys
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-RESOLVERS = {
-    "xnnpack": OpResolverType.AUTO,
-    "reference": OpResolverType.BUILTIN_REF,
-}
+#: Kernels -> LiteRT's name of what brings them.
+RESOLVERS = {"xnnpack": "AUTO", "reference": "BUILTIN_REF"}
 
 
-def main(job: str, kernels: str, runs: str) -> None:
-    """Answers every example, then marks `runs` invocations for the counter."""
-    # No file system mapping: the model goes in as bytes, as it does on the host.
-    with open(os.path.join(job, "model.tflite"), "rb") as file:
-        content = file.read()
-    interpreter = Interpreter(
-        model_content=content,
-        experimental_op_resolver_type=RESOLVERS[kernels],
-        num_threads=1,
-    )
-    interpreter.allocate_tensors()
+def answers(interpreter: Any, columns: list[np.ndarray]) -> list[np.ndarray]:
+    """What an interpreter answers to every example.
+
+    Args:
+        interpreter: LiteRT's, allocated.
+        columns: one array per input, an example per row.
+
+    Returns:
+        One array per output.
+    """
     inputs = [detail["index"] for detail in interpreter.get_input_details()]
     outputs = [detail["index"] for detail in interpreter.get_output_details()]
-    with np.load(os.path.join(job, "inputs.npz")) as given:
-        columns = [given[f"x{k}"] for k in range(len(inputs))]
-    answers: list[list[np.ndarray]] = [[] for _ in outputs]
+    found: list[list[np.ndarray]] = [[] for _ in outputs]
     for row in range(len(columns[0])):
         # An LSTM keeps its state from one call to the next.
         interpreter.reset_all_variables()
         for index, column in zip(inputs, columns, strict=True):
             interpreter.set_tensor(index, column[row : row + 1])
         interpreter.invoke()
-        for answer, index in zip(answers, outputs, strict=True):
+        for answer, index in zip(found, outputs, strict=True):
             answer.append(interpreter.get_tensor(index))
+    return [np.concatenate(answer) for answer in found]
+
+
+def main(job: str, kernels: str, runs: str) -> None:
+    """Answers every example, then marks `runs` invocations for the counter."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    # No file system mapping: the model goes in as bytes, as it does on the host.
+    with open(os.path.join(job, "model.tflite"), "rb") as file:
+        content = file.read()
+    interpreter = Interpreter(
+        model_content=content,
+        experimental_op_resolver_type=OpResolverType[RESOLVERS[kernels]],
+        num_threads=1,
+    )
+    interpreter.allocate_tensors()
+    with np.load(os.path.join(job, "inputs.npz")) as given:
+        columns = [given[f"x{k}"] for k in range(len(given.files))]
+    found = answers(interpreter, columns)
     for _ in range(int(runs)):
         interpreter.reset_all_variables()
         # A system call that does nothing: the plugin writes its counter down.
         os.getppid()
         interpreter.invoke()
         os.getppid()
-    arrays: dict[str, Any] = {
-        f"y{k}": np.concatenate(answer) for k, answer in enumerate(answers)
-    }
+    arrays: dict[str, Any] = {f"y{k}": answer for k, answer in enumerate(found)}
     np.savez(os.path.join(job, "outputs.npz"), **arrays)
 
 

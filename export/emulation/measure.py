@@ -8,6 +8,7 @@ import numpy as np
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.emulation.cores import CORES, find_core
 from keras_diffmask.export.emulation.environment import Emulator, find_emulator
+from keras_diffmask.export.emulation.guest import RESOLVERS, answers
 from keras_diffmask.export.emulation.result import (
     CoreCount,
     InstructionCounts,
@@ -18,7 +19,7 @@ from keras_diffmask.export.interpreter import make_interpreter
 from keras_diffmask.export.machine import machine
 from keras_diffmask.export.random_inputs import random_inputs
 
-KERNELS = ("xnnpack", "reference")
+KERNELS = tuple(RESOLVERS)
 
 
 def count_instructions(
@@ -97,17 +98,7 @@ def _answers(
     """What LiteRT on this computer answers."""
     interpreter = make_interpreter(content, kernels == "reference")
     interpreter.allocate_tensors()
-    places = [detail["index"] for detail in interpreter.get_input_details()]
-    outputs = [detail["index"] for detail in interpreter.get_output_details()]
-    answers: list[list[np.ndarray]] = [[] for _ in outputs]
-    for row in range(len(inputs[0])):
-        interpreter.reset_all_variables()
-        for place, column in zip(places, inputs, strict=True):
-            interpreter.set_tensor(place, column[row : row + 1])
-        interpreter.invoke()
-        for answer, place in zip(answers, outputs, strict=True):
-            answer.append(interpreter.get_tensor(place))
-    return [np.concatenate(answer) for answer in answers]
+    return answers(interpreter, inputs)
 
 
 def _differences(

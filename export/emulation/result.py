@@ -7,7 +7,9 @@ from pathlib import Path
 
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
+from keras_diffmask.export import coding
 from keras_diffmask.export.columns import columns
+from keras_diffmask.export.device_names import EMULATED
 from keras_diffmask.export.machine import Machine
 
 FORMAT = "keras_diffmask.instructions/1"
@@ -79,7 +81,7 @@ class InstructionCounts:
     qemu: str
     machine: Machine
     created: str
-    device: str = "arm64-emulated"
+    device: str = EMULATED
 
     def count(self, name: str, core: str, kernels: str = "xnnpack") -> CoreCount:
         """One model's count on a core.
@@ -157,15 +159,14 @@ class InstructionCounts:
             document = json.loads(text)
             if document.pop("format") != FORMAT:
                 raise ValueError("another format")
-            machine = Machine(**document.pop("machine"))
-            models = tuple(map(_model, document.pop("models")))
-            return cls(models=models, machine=machine, **document)
+            made: InstructionCounts = coding.decode(cls, document)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(
                 f"the JSON document of instruction counts (format {FORMAT!r})",
                 f"text={text[:40]!r}",
                 "Pass the text that InstructionCounts.to_json() or .save() wrote.",
             ) from error
+        return made
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the JSON document, whole or not at all.
@@ -175,11 +176,6 @@ class InstructionCounts:
         """
         text = self.to_json() + "\n"
         return write_atomically(path, lambda file: file.write_text(text, "utf-8"))
-
-
-def _model(entry: dict) -> ModelCounts:
-    counts = tuple(CoreCount(**one) for one in entry.pop("counts"))
-    return ModelCounts(counts=counts, **entry)
 
 
 def _answers(own: CoreCount) -> str:

@@ -12,9 +12,9 @@ from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.emulation.cores import CORES
 from keras_diffmask.export.emulation.environment import find_emulator
+from keras_diffmask.export.emulation.measure import KERNELS
 from keras_diffmask.export.emulation.result import REMARK
 from keras_diffmask.export.evidence.arm64_trial import (
-    KERNELS,
     OPERATORS,
     counts_of,
     operator,

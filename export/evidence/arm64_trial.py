@@ -12,7 +12,6 @@ from keras_diffmask.export.evidence.tiny_trial import stripped
 from keras_diffmask.export.runs import Figures
 from keras_diffmask.export.surgery import plan, recalibrate
 
-KERNELS = ("xnnpack", "reference")
 _CALIBRATION = 64
 
 

@@ -17,6 +17,7 @@ from keras_diffmask.costs.latency_table import fingerprint
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.benchmarking.device_settings import DeviceSettings
 from keras_diffmask.export.benchmarking.host import show_progress
+from keras_diffmask.export.device_names import EMULATED, HOST
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.latency.device import turns_on
 from keras_diffmask.export.latency.operators import Found, find
@@ -30,7 +31,6 @@ from keras_diffmask.masking.placement import place
 _QUANTIZATIONS = ("int8", "float32")
 #: Of the model as a whole, which everything is scaled to.
 _LEAST_ROUNDS = 20
-HOST, EMULATED = "host", "arm64-emulated"
 _ROUNDS, _DEVICE_ROUNDS = 10, 3
 
 
@@ -38,7 +38,7 @@ def measure_latency(
     model: keras.Model,
     quantization: str = "int8",
     calibration: Any = None,
-    device: str = "host",
+    device: str = HOST,
     rounds: int | None = None,
     verbose: bool = False,
     progress: Callable[[int, int], None] | None = None,

@@ -8,7 +8,8 @@ from typing import Any
 
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
-from keras_diffmask.export.reporting import coding, compare
+from keras_diffmask.export import coding
+from keras_diffmask.export.reporting import compare
 from keras_diffmask.export.reporting.escape import plain
 from keras_diffmask.export.reporting.markdown import render as render_markdown
 from keras_diffmask.export.reporting.network_records import (

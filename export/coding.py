@@ -10,7 +10,8 @@ def decode(kind: Any, value: Any) -> Any:
     """Builds what `dataclasses.asdict` and JSON took apart.
 
     Args:
-        kind: a dataclass, or the type of a field: tuples, optional and plain ones.
+        kind: a dataclass, or the type of a field: tuples, dicts,
+            optional and plain ones.
         value: what JSON made of it.
 
     Raises:
@@ -21,6 +22,9 @@ def decode(kind: Any, value: Any) -> Any:
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         return _tuple(inside, value)
+    if origin is dict and isinstance(value, dict):
+        key, inner = inside
+        return {decode(key, k): decode(inner, one) for k, one in value.items()}
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in inside:
             return None
