@@ -1,24 +1,18 @@
 """Budgets of MACs on a ResNet-8, beside what else has as many, from data to table."""
 
-import dataclasses
 from pathlib import Path
 
 from keras_diffmask import plots
-from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
-from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import budget_table, keyed
-from keras_diffmask.export.evidence.budget_methods import METHODS
-from keras_diffmask.export.evidence.budget_trial import run_trial
 from keras_diffmask.export.evidence.report import Report, report_of
+from keras_diffmask.export.evidence.resnet.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.settings import Settings
-from keras_diffmask.export.runs import Figures, Runs
 
 NAME = "budgets"
 SHARES, SEEDS = (0.5, 0.3, 0.15), 3
-RECIPE = Recipe(10, 64, 2e-3)
-QUICK_SHARES, QUICK_EPOCHS, QUICK_EXAMPLES = (0.5,), 2, 100
+QUICK_SHARES = (0.5,)
 
 
 def budgets(settings: Settings, reporter: Reporter) -> Report:
@@ -40,59 +34,26 @@ def budgets(settings: Settings, reporter: Reporter) -> Report:
     Raises:
         DiffmaskError: the data or the folder cannot be used.
     """
-    folder = results_folder(settings.out)
-    runs = Runs(folder / "runs")
-    quick = settings.quick
-    epochs = settings.epochs or (QUICK_EPOCHS if quick else RECIPE.epochs)
-    recipe = dataclasses.replace(RECIPE, epochs=epochs)
-    seeds = settings.seeds or (1 if quick else SEEDS)
-    wanted: list[tuple[str | None, float]] = [budget_table.DENSE]
-    wanted += [(m, s) for s in (QUICK_SHARES if quick else SHARES) for m in METHODS]
+    shares = QUICK_SHARES if settings.quick else SHARES
+    wanted = [budget_table.ALL]
+    wanted += [(m, s) for s in shares for m in budget_table.METHODS]
     trials: budget_table.Trials = {one: [] for one in wanted}
+    seeds = seeds_of(settings, SEEDS)
     for seed in range(seeds):
-        data = datasets.load_in_phase(
-            reporter,
-            "reading images",
-            None,
-            settings.data_dir,
-            "image",
-            seed=seed,
-            limit=QUICK_EXAMPLES if settings.quick else None,
-        )
+        trainings = Trainings(settings, seed, seeds, reporter)
         for method, share in wanted:
-            label = f"seed {seed + 1} of {seeds}: {method or 'dense'} at {share:.0%}"
-            figures = _once(runs, method, share, data, recipe, seed, label, reporter)
-            trials[method, share].append(figures)
-    return _report(settings, data, recipe, trials, folder)
-
-
-def _once(
-    runs: Runs,
-    method: str | None,
-    share: float,
-    data: datasets.Dataset,
-    recipe: Recipe,
-    seed: int,
-    label: str,
-    reporter: Reporter,
-) -> Figures:
-    """The figures of one training, from the folder if they are there."""
-    about = keyed.about(NAME, data, recipe, seed, method=method or "dense", share=share)
-
-    def train(unfinished: Path) -> Figures:
-        return run_trial(method, share, data, recipe, seed, unfinished, label, reporter)
-
-    return runs.once(about, train)
+            trials[method, share].append(trainings.figures(method, share))
+    return _report(settings, trainings, trials, results_folder(settings.out))
 
 
 def _report(
     settings: Settings,
-    data: datasets.Dataset,
-    recipe: Recipe,
+    trainings: Trainings,
     trials: budget_table.Trials,
     folder: Path,
 ) -> Report:
-    seeds = len(trials[budget_table.DENSE])
+    data, recipe = trainings.data, trainings.recipe
+    seeds = len(trials[budget_table.ALL])
     picture = plots.front_figure(
         budget_table.curves(trials),
         folder / f"{NAME}.png",
@@ -116,7 +77,7 @@ def _report(
             **keyed.facts(data, recipe, seeds),
             "summary": budget_table.summary(trials),
             "trials": [
-                {"method": method or "dense", "share": share, "figures": figures}
+                {"method": method, "share": share, "figures": figures}
                 for (method, share), figures in trials.items()
             ],
         },

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from keras_diffmask.export.evidence.budget_methods import L1, METHODS, NARROW, OURS
 from keras_diffmask.export.evidence.report import Sample, Table
+from keras_diffmask.export.evidence.resnet.methods import DENSE, L1, NARROW, OURS
 from keras_diffmask.export.runs import Figures
 
-#: (method, share) -> the figures of each seed; the dense network has no method.
-Trials = dict[tuple[str | None, float], list[Figures]]
-DENSE: tuple[None, float] = (None, 1.0)
+METHODS = (OURS, NARROW, L1)
+#: (method, share of the MACs) -> the figures of each seed.
+Trials = dict[tuple[str, float], list[Figures]]
+ALL = (DENSE, 1.0)
 #: How far below its budget a network may be.
 WITHIN = 0.02
 HEADER = (
@@ -22,12 +23,12 @@ def table(trials: Trials) -> Table:
     rows = []
     for (method, share), figures in trials.items():
         points = (
-            "" if method is None else _points(trials, method, share).written("+.2f")
+            "" if method == DENSE else _points(trials, method, share).written("+.2f")
         )
         rows.append(
             (
                 f"{share:.0%}",
-                method or "dense",
+                method,
                 sample(figures, "test").written(".2f", 100),
                 points,
                 sample(figures, "macs_share").written(".2f", 100),
@@ -45,7 +46,7 @@ def sample(figures: list[Figures], name: str) -> Sample:
 
 
 def _points(
-    trials: Trials, method: str, share: float, than: tuple[str | None, float] = DENSE
+    trials: Trials, method: str, share: float, than: tuple[str, float] = ALL
 ) -> Sample:
     """Per seed, points of accuracy above another network."""
     pairs = zip(trials[method, share], trials[than], strict=True)
@@ -90,7 +91,7 @@ def summary(trials: Trials) -> dict[str, Any]:
 
 def curves(trials: Trials) -> dict[str, list[tuple[float, float]]]:
     """Method -> (share of the MACs, mean accuracy), the dense network last."""
-    end = (1.0, sample(trials[DENSE], "test").mean)
+    end = (1.0, sample(trials[ALL], "test").mean)
     found = {
         method: [
             (sample(figures, "macs_share").mean, sample(figures, "test").mean)

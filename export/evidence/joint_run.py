@@ -1,24 +1,21 @@
 """Pruning and quantization together on a ResNet-8, from data to table."""
 
-import dataclasses
 from pathlib import Path
 
 from keras_diffmask import plots
-from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
-from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.dependencies import require_installed
 from keras_diffmask.export.evidence import joint_table, keyed
-from keras_diffmask.export.evidence.joint_trial import SHARE, TRAINED, run_trial
 from keras_diffmask.export.evidence.report import Report, report_of
+from keras_diffmask.export.evidence.resnet.methods import DENSE
+from keras_diffmask.export.evidence.resnet.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.settings import Settings
-from keras_diffmask.export.runs import Figures, Runs
 
 NAME = "joint"
 SEEDS = 5
-RECIPE = Recipe(10, 64, 2e-3)
-QUICK_EPOCHS, QUICK_EXAMPLES = 2, 100
+#: What is left of the dense network's MACs.
+SHARE = 0.3
 
 
 def joint(settings: Settings, reporter: Reporter) -> Report:
@@ -44,55 +41,26 @@ def joint(settings: Settings, reporter: Reporter) -> Report:
     """
     packages = {"ai_edge_quantizer": "ai-edge-quantizer"}
     require_installed(packages, "which writes 4-bit weights after training", "int4")
-    folder = results_folder(settings.out)
-    runs, quick = Runs(folder / "runs"), settings.quick
-    epochs = settings.epochs or (QUICK_EPOCHS if quick else RECIPE.epochs)
-    recipe = dataclasses.replace(RECIPE, epochs=epochs)
-    seeds = settings.seeds or (1 if quick else SEEDS)
-    trials: joint_table.Trials = {trained: [] for trained in TRAINED}
+    seeds = seeds_of(settings, SEEDS)
+    trials: joint_table.Trials = {trained: [] for trained in joint_table.FILES}
     for seed in range(seeds):
-        data = datasets.load_in_phase(
-            reporter,
-            "reading images",
-            None,
-            settings.data_dir,
-            "image",
-            seed=seed,
-            limit=QUICK_EXAMPLES if quick else None,
-        )
-        for trained in TRAINED:
-            label = f"seed {seed + 1} of {seeds}: {trained}"
-            figures = _once(runs, trained, data, recipe, seed, label, reporter)
-            trials[trained].append(figures)
-    return _report(settings, data, recipe, trials, folder)
-
-
-def _once(
-    runs: Runs,
-    trained: str,
-    data: datasets.Dataset,
-    recipe: Recipe,
-    seed: int,
-    label: str,
-    reporter: Reporter,
-) -> Figures:
-    """The figures of one training, from the folder if they are there."""
-    about = keyed.about(NAME, data, recipe, seed, trained=trained, share=SHARE)
-
-    def train(unfinished: Path) -> Figures:
-        return run_trial(trained, data, recipe, seed, unfinished, label, reporter)
-
-    return runs.once(about, train)
+        trainings = Trainings(settings, seed, seeds, reporter)
+        for trained, names in joint_table.FILES.items():
+            share = 1.0 if trained == DENSE else SHARE
+            figures = trainings.figures(trained, share)
+            files = {name: trainings.file(trained, share, name) for name in names}
+            trials[trained].append({**figures, "files": files})
+    return _report(settings, trainings, trials, results_folder(settings.out))
 
 
 def _report(
     settings: Settings,
-    data: datasets.Dataset,
-    recipe: Recipe,
+    trainings: Trainings,
     trials: joint_table.Trials,
     folder: Path,
 ) -> Report:
     found = joint_table.summary(trials)
+    data, recipe = trainings.data, trainings.recipe
     seeds = len(found["dense float"])
     picture = plots.paired_figure(
         {row: [100 * value for value in found[row]] for row in found},

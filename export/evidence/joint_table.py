@@ -3,20 +3,28 @@
 import math
 from typing import Any
 
-from keras_diffmask.export.evidence.joint_trial import DENSE, JOINT_4, JOINT_8, PRUNED
 from keras_diffmask.export.evidence.report import Sample, Table
+from keras_diffmask.export.evidence.resnet.files import LEARNED
+from keras_diffmask.export.evidence.resnet.methods import DENSE, JOINT_4, JOINT_8, OURS
 from keras_diffmask.export.runs import Figures
 
-#: What was trained -> the figures of each seed.
+#: What was trained -> the figures of each seed, with those of its files.
 Trials = dict[str, list[Figures]]
+#: What was trained -> its files.
+FILES = {
+    DENSE: ("int8", "int4"),
+    OURS: ("int8", "int4"),
+    JOINT_8: (LEARNED,),
+    JOINT_4: (LEARNED,),
+}
 #: Row -> what was trained, and the file of it; None for the Keras model in floats.
 ROWS: dict[str, tuple[str, str | None]] = {
     "dense float": (DENSE, None),
-    "pruned float": (PRUNED, None),
-    "pruned, then int8": (PRUNED, "int8"),
-    "pruned and int8 together": (JOINT_8, "learned"),
-    "pruned, then int4": (PRUNED, "int4"),
-    "pruned and int4 together": (JOINT_4, "learned"),
+    "pruned float": (OURS, None),
+    "pruned, then int8": (OURS, "int8"),
+    "pruned and int8 together": (JOINT_8, LEARNED),
+    "pruned, then int4": (OURS, "int4"),
+    "pruned and int4 together": (JOINT_4, LEARNED),
 }
 #: Points that int8 and int4 may lose to the dense float network.
 POINTS = {"pruned and int8 together": 1.5, "pruned and int4 together": 3.0}
@@ -83,7 +91,7 @@ def _agreement(trials: Trials) -> list[str]:
     """How near the files are to what simulated them; the worst seed."""
     lines = []
     for trained in (JOINT_8, JOINT_4):
-        found = [one["files"]["learned"]["agreement"] for one in trials[trained]]
+        found = [one["files"][LEARNED]["agreement"] for one in trials[trained]]
         worst = {name: min(one[name] for one in found) for name in found[0]}
         is_reached = worst["within_1"] >= WITHIN_1 and worst["class_within_1"] >= CLASS
         lines.append(

@@ -11,15 +11,16 @@ import keras_diffmask as kd
 from keras_diffmask import export
 from keras_diffmask.export.benchmarking import networks
 from keras_diffmask.export.cli import main
-from keras_diffmask.export.evidence import (
-    budget_methods,
-    budget_run,
-    budget_table,
-    budget_trial,
-    fitting,
-)
+from keras_diffmask.export.demo.reporter import Silent
+from keras_diffmask.export.evidence import budget_table, fitting
+from keras_diffmask.export.evidence.resnet import methods, trainings
+from keras_diffmask.export.evidence.settings import Settings
 
 SHAPE, CLASSES = (8, 8, 1), 10
+
+
+def _task(share: float, epochs: int = 4) -> methods.Task:
+    return methods.Task(SHAPE, CLASSES, share, epochs)
 
 
 def _small(shape: Any = SHAPE, classes: int = 10, width: float = 1.0) -> keras.Model:
@@ -45,8 +46,7 @@ def small_and_eager() -> Any:
         model.compile("adam", loss, metrics=["accuracy"], run_eagerly=eagerly)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (budget_methods, budget_trial):
-            patch.setattr(module, "resnet8", _small)
+        patch.setattr(methods, "resnet8", _small)
         patch.setattr(fitting, "compile_classifier", compiled)
         yield
 
@@ -61,7 +61,7 @@ def test_width_of_a_resnet8() -> None:
 
 @pytest.mark.parametrize("share", [0.5, 0.15])
 def test_narrowed_is_the_widest_that_fits(share: float) -> None:
-    model, callbacks = budget_methods.narrowed(SHAPE, CLASSES, share)
+    model, callbacks = methods.narrowed(_task(share))
     most = share * export.plan(_small()).macs[0]
     first, second = (model.get_layer(n).filters for n in ("stem", "alone"))
     assert export.plan(model).macs[0] <= most and not callbacks
@@ -76,7 +76,7 @@ def test_narrowed_is_the_widest_that_fits(share: float) -> None:
 @pytest.mark.parametrize("share", [0.5, 0.15])
 def test_l1_norms_close_the_smallest_filters_of_each_layer(share: float) -> None:
     keras.utils.set_random_seed(0)
-    model, (prune,) = budget_methods.by_l1_norm(SHAPE, CLASSES, share, epochs=4)
+    model, (prune,) = methods.l1_norm(_task(share))
     prune.set_model(model)
     prune.on_epoch_begin(1)
     assert all(gate.keep.all() for gate in kd.gates(model)), "not before its epoch"
@@ -119,9 +119,27 @@ def test_quick_run_from_data_to_table(quick: Any) -> None:
 
 def test_second_run_trains_nothing(quick: Any, monkeypatch: Any) -> None:
     folder, report, words = quick
-    monkeypatch.setattr(budget_run, "run_trial", None)
+    monkeypatch.setattr(trainings, "train", None)
     assert main(words) == 0
     assert json.loads((folder / "budgets.json").read_text()) == report
+
+
+def test_network_of_a_training_is_kept_beside_its_figures(
+    quick: Any, monkeypatch: Any
+) -> None:
+    folder, report, _ = quick
+    settings = Settings(out=str(folder), quick=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainings, "train", None)
+        ours = trainings.Trainings(settings, 0, 1, Silent())
+        model = ours.model("ours", 0.5)
+    figures = report["figures"]["trials"][1]["figures"][0]
+    assert export.plan(model).macs[0] == figures["macs"]
+    # Without it, as where only the figures were committed, it is trained again.
+    for file in (folder / "runs").glob("*.keras"):
+        file.unlink()
+    assert ours.model("ours", 0.5).count_params() == figures["parameters"]
+    assert len(list((folder / "runs").glob("*.keras"))) == 1
 
 
 def _figures(test: float, share: float) -> dict[str, float]:
@@ -132,7 +150,7 @@ def _figures(test: float, share: float) -> dict[str, float]:
 def _notes(left: tuple[float, float], ours: tuple[float, float]) -> list[str]:
     pairs = zip(ours, left, strict=True)
     trials: budget_table.Trials = {
-        (None, 1.0): [_figures(0.9, 1.0)] * 2,
+        ("dense", 1.0): [_figures(0.9, 1.0)] * 2,
         ("ours", 0.5): [_figures(*pair) for pair in pairs],
         ("narrowed", 0.5): [_figures(0.80, 0.5), _figures(0.82, 0.5)],
         ("L1 norm", 0.5): [_figures(0.84, 0.5), _figures(0.86, 0.5)],

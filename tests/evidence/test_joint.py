@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from keras_diffmask.export.cli import main
-from keras_diffmask.export.evidence import joint_run, joint_table
+from keras_diffmask.export.evidence import joint_table
+from keras_diffmask.export.evidence.resnet import trainings
 
 pytest.importorskip("ai_edge_quantizer")
 
@@ -29,14 +30,15 @@ def test_quick_run_from_data_to_table(quick: Any) -> None:
         for file in figures["files"].values():
             assert 0 <= file["test"] <= 1 and file["bytes"] > 1000
     trials = report["figures"]["trials"]
-    four, eight = (trials[f"joint int{bits}"][0]["files"] for bits in (4, 8))
+    four, eight = (trials[f"ours with int{bits}"][0]["files"] for bits in (4, 8))
     assert four["learned"]["bytes"] < 0.8 * eight["learned"]["bytes"]
     assert (folder / "joint.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_second_run_trains_nothing(quick: Any, monkeypatch: Any) -> None:
     folder, report, words = quick
-    monkeypatch.setattr(joint_run, "run_trial", None)
+    monkeypatch.setattr(trainings, "train", None)
+    monkeypatch.setattr(trainings.files, "measure", None)
     assert main(words) == 0
     assert json.loads((folder / "joint.json").read_text()) == report
 
@@ -54,11 +56,11 @@ def _notes(
 ) -> list[str]:
     trials = {
         "dense": [_trial(0.90)] * 2,
-        "pruned": [_trial(0.88, int8=0.87, int4=0.60)] * 2,
-        "joint int8": [_trial(0.88, learned=value) for value in eight],
-        "joint int4": [_trial(0.86, learned=value) for value in four],
+        "ours": [_trial(0.88, int8=0.87, int4=0.60)] * 2,
+        "ours with int8": [_trial(0.88, learned=value) for value in eight],
+        "ours with int4": [_trial(0.86, learned=value) for value in four],
     }
-    for trained in ("joint int8", "joint int4"):
+    for trained in ("ours with int8", "ours with int4"):
         for one in trials[trained]:
             near = {**_NEAR, "within_1": within_1}
             one["files"]["learned"]["agreement"] = near

@@ -1,24 +1,24 @@
-"""One training under a budget, or of what it is compared with."""
+"""One training of the ResNet-8, whichever table asks for it."""
 
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_diffmask.export.benchmarking.networks import resnet8
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.demo.training import score
-from keras_diffmask.export.evidence import budget_methods, fitting
-from keras_diffmask.export.evidence.budget_methods import Trained
+from keras_diffmask.export.evidence import fitting
 from keras_diffmask.export.evidence.report import Clock
+from keras_diffmask.export.evidence.resnet.methods import METHODS, Task
 from keras_diffmask.export.runs import Figures
 from keras_diffmask.export.surgery import plan, strip
+from keras_diffmask.quantizers import quantizers_of
 
 
-def run_trial(
-    method: str | None,
+def train(
+    method: str,
     share: float,
     data: Dataset,
     recipe: Recipe,
@@ -26,11 +26,11 @@ def run_trial(
     unfinished: Path,
     label: str,
     reporter: Reporter,
-) -> Figures:
+) -> tuple[keras.Model, Figures]:
     """Trains one network, strips it, counts and scores what is left.
 
     Args:
-        method: one of `budget_methods.METHODS`, or None for the dense network.
+        method: one of `METHODS`.
         share: MACs that may be left, of the dense network's.
         data: the data set. Its test part is used once, at the end.
         recipe: how to train.
@@ -40,20 +40,20 @@ def run_trial(
         reporter: shows the progress.
 
     Returns:
-        Plain figures: accuracies, parameters, MACs and their share of the dense
-        network's, seconds.
+        The stripped network, its quantizers kept, and plain figures: accuracies,
+        parameters, MACs and their share of the dense network's, seconds.
     """
     clock = Clock()
     keras.utils.set_random_seed(seed)
-    model, callbacks = _made(method, share, data, recipe.epochs)
+    task = Task(data.input_shape, len(data.classes), share, recipe.epochs)
+    model, callbacks = METHODS[method](task)
     with reporter.phase(label, recipe.epochs) as advance:
         seconds = fitting.train_classifier(
             model, data, recipe, seed, unfinished, advance, callbacks
         )
-    slim = strip(model)
-    before = plan(resnet8(data.input_shape, len(data.classes))).macs[0]
-    after = plan(slim).macs[0]
-    return {
+    slim = strip(model, keep_quantizers=bool(quantizers_of(model)))
+    before, after = plan(task.network()).macs[0], plan(model).macs[1]
+    return slim, {
         "test": score(slim, data.x_test, data.y_test),
         "validation": score(slim, data.x_val, data.y_val),
         "parameters": slim.count_params(),
@@ -62,14 +62,3 @@ def run_trial(
         "epoch_seconds": float(np.median(seconds)),
         "seconds": round(sum(seconds) + clock.seconds(), 1),
     }
-
-
-def _made(method: str | None, share: float, data: Dataset, epochs: int) -> Trained:
-    about = data.input_shape, len(data.classes)
-    if method is None:
-        return budget_methods.dense(*about)
-    if method == budget_methods.OURS:
-        return budget_methods.ours(*about, share)
-    if method == budget_methods.NARROW:
-        return budget_methods.narrowed(*about, share)
-    return budget_methods.by_l1_norm(*about, share, epochs)

@@ -1,0 +1,131 @@
+"""Trainings that are found again, with their networks and the files of these."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+
+from keras_diffmask.export.demo import datasets
+from keras_diffmask.export.demo.folder import results_folder
+from keras_diffmask.export.demo.recipes import Recipe
+from keras_diffmask.export.demo.reporter import Reporter
+from keras_diffmask.export.evidence import keyed
+from keras_diffmask.export.evidence.resnet import files
+from keras_diffmask.export.evidence.resnet.training import train
+from keras_diffmask.export.evidence.settings import Settings
+from keras_diffmask.export.model_io import load_model, save_model
+from keras_diffmask.export.runs import Figures, Runs
+
+NAME = "resnet8"
+RECIPE = Recipe(10, 64, 2e-3)
+QUICK_EPOCHS, QUICK_EXAMPLES = 2, 100
+
+
+class Trainings:
+    """All trainings of one seed; every table takes from them what it shows.
+
+    Beside the figures of a training lies the stripped network, so that a table
+    may measure more of it than an earlier one did.
+
+    Args:
+        settings: what to do; the images are those in `data_dir`, by default the
+            digits of scikit-learn.
+        seed: of weights, batches and gates.
+        seeds: how many there are, for what is written.
+        reporter: shows the progress.
+
+    Raises:
+        DiffmaskError: the data or the folder cannot be used.
+    """
+
+    def __init__(
+        self, settings: Settings, seed: int, seeds: int, reporter: Reporter
+    ) -> None:
+        self._runs = Runs(results_folder(settings.out) / "runs")
+        self._seed, self._reporter = seed, reporter
+        self._label = f"seed {seed + 1} of {seeds}"
+        self.recipe = recipe_of(settings)
+        self.data = datasets.load_in_phase(
+            reporter,
+            "reading images",
+            None,
+            settings.data_dir,
+            "image",
+            seed=seed,
+            limit=QUICK_EXAMPLES if settings.quick else None,
+        )
+
+    def figures(self, method: str, share: float) -> Figures:
+        """Of one training, which is done if it was not.
+
+        Args:
+            method: one of `methods.METHODS`.
+            share: MACs that may be left, of the dense network's.
+        """
+        about = self._about(method, share)
+
+        def make(unfinished: Path) -> Figures:
+            model, figures = train(
+                method,
+                share,
+                self.data,
+                self.recipe,
+                self._seed,
+                unfinished,
+                f"{self._label}: {method} at {share:.0%}",
+                self._reporter,
+            )
+            save_model(model, self._network(about))
+            return figures
+
+        return self._runs.once(about, make)
+
+    def model(self, method: str, share: float) -> keras.Model:
+        """The stripped network of a training.
+
+        Where only its figures are left, the training is done again, and its
+        figures are those of the new network.
+        """
+        about = self._about(method, share)
+        if not self._network(about).exists():
+            self._runs.path(about).unlink(missing_ok=True)
+        self.figures(method, share)
+        return load_model(self._network(about))
+
+    def file(self, method: str, share: float, name: str) -> Figures:
+        """Of the network as a .tflite file.
+
+        Args:
+            method: as for `figures`.
+            share: as for `figures`.
+            name: of the file, as for `files.measure`.
+        """
+
+        def make(_: Path) -> Figures:
+            label = f"{self._label}: {method} at {share:.0%} as a file, {name}"
+            model = self.model(method, share)
+            with self._reporter.phase(label) as advance:
+                found = files.measure(model, name, self.data)
+                advance(f"{found['bytes']:,} bytes")
+            return found
+
+        return self._runs.once({**self._about(method, share), "file": name}, make)
+
+    def _about(self, method: str, share: float) -> dict:
+        return keyed.about(
+            NAME, self.data, self.recipe, self._seed, method=method, share=share
+        )
+
+    def _network(self, about: dict) -> Path:
+        return self._runs.path(about).with_suffix(".keras")
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    """How every network is trained. The recipe is the demo's."""
+    epochs = settings.epochs or (QUICK_EPOCHS if settings.quick else RECIPE.epochs)
+    return dataclasses.replace(RECIPE, epochs=epochs)
+
+
+def seeds_of(settings: Settings, usual: int) -> int:
+    """How many seeds are trained."""
+    return settings.seeds or (1 if settings.quick else usual)
