@@ -11,7 +11,7 @@ from keras_diffmask.export.demo import downloads, folders, splits
 from keras_diffmask.export.demo.reporter import Reporter
 
 TASKS = ("image", "sequence")
-NAMES = ("digits", *folders.FOLDERS, "mnist")
+NAMES = ("digits", *folders.FOLDERS)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

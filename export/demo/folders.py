@@ -80,7 +80,10 @@ def read(data_dir: str | os.PathLike[str], name: str | None = None) -> Raw:
         files, reader = FOLDERS.get(candidate, ((), None))
         for folder in folders:
             if reader and all((folder / file).is_file() for file in files):
-                return _read(reader, folder)
+                raw = _read(reader, folder)
+                # MNIST and Fashion-MNIST have the same files.
+                if name in (None, raw.name):
+                    return raw
     looked_for = "; ".join(
         f"{known}: {', '.join(FOLDERS[known][0])}"
         for known in wanted
@@ -106,7 +109,11 @@ def _read(reader: Callable[[Path], Raw], folder: Path) -> Raw:
         ) from error
 
 
-def _fashion_mnist(folder: Path) -> Raw:
+#: What the test labels of the digits begin with; Fashion-MNIST has the same files.
+_MNIST_LABELS = (7, 2, 1, 0, 4, 1, 4, 9)
+
+
+def _idx(folder: Path) -> Raw:
     parts: list[np.ndarray] = []
     for split in ("train", "t10k"):
         images = gzip.decompress(
@@ -122,10 +129,11 @@ def _fashion_mnist(folder: Path) -> Raw:
             raise ValueError(f"{len(x)} images but {len(y)} labels")
         parts += [x, y]
     x_train, y_train, x_test, y_test = parts
+    are_digits = tuple(y_test[: len(_MNIST_LABELS)]) == _MNIST_LABELS
     return Raw(
         x_train, y_train, x_test, y_test,
-        classes=FASHION_CLASSES,
-        name="fashion_mnist",
+        classes=tuple(map(str, range(10))) if are_digits else FASHION_CLASSES,
+        name="mnist" if are_digits else "fashion_mnist",
     )  # fmt: skip
 
 
@@ -193,15 +201,14 @@ def _names(classes: Any) -> tuple[str, ...]:
 
 
 # Name -> the files that must be there, and what reads them.
+_IDX_FILES = tuple(
+    f"{split}-{kind}-ubyte.gz"
+    for split in ("train", "t10k")
+    for kind in ("images-idx3", "labels-idx1")
+)
 FOLDERS: dict[str, tuple[tuple[str, ...], Callable[[Path], Raw]]] = {
-    "fashion_mnist": (
-        tuple(
-            f"{split}-{kind}-ubyte.gz"
-            for split in ("train", "t10k")
-            for kind in ("images-idx3", "labels-idx1")
-        ),
-        _fashion_mnist,
-    ),
+    "fashion_mnist": (_IDX_FILES, _idx),
+    "mnist": (_IDX_FILES, _idx),
     "cifar10": (("cifar10_train.npz", "cifar10_test.npz"), _cifar10),
     "speech_commands": (
         ("kws_train.npz", "kws_val.npz", "kws_test.npz"),

@@ -1,6 +1,7 @@
 """Trainings that are found again, with their networks and the files of these."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import keras
@@ -10,11 +11,11 @@ from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import keyed
+from keras_diffmask.export.evidence.kept import Kept
 from keras_diffmask.export.evidence.resnet import files
 from keras_diffmask.export.evidence.resnet.training import train
 from keras_diffmask.export.evidence.settings import Settings
-from keras_diffmask.export.model_io import load_model, save_model
-from keras_diffmask.export.runs import Figures, Runs
+from keras_diffmask.export.runs import Figures
 
 NAME = "resnet8"
 RECIPE = Recipe(10, 64, 2e-3)
@@ -23,9 +24,6 @@ QUICK_EPOCHS, QUICK_EXAMPLES = 2, 100
 
 class Trainings:
     """All trainings of one seed; every table takes from them what it shows.
-
-    Beside the figures of a training lies the stripped network, so that a table
-    may measure more of it than an earlier one did.
 
     Args:
         settings: what to do; the images are those in `data_dir`, by default the
@@ -41,7 +39,7 @@ class Trainings:
     def __init__(
         self, settings: Settings, seed: int, seeds: int, reporter: Reporter
     ) -> None:
-        self._runs = Runs(results_folder(settings.out) / "runs")
+        self._kept = Kept(results_folder(settings.out) / "runs")
         self._seed, self._reporter = seed, reporter
         self._label = f"seed {seed + 1} of {seeds}"
         self.recipe = recipe_of(settings)
@@ -62,35 +60,20 @@ class Trainings:
             method: one of `methods.METHODS`.
             share: MACs that may be left, of the dense network's.
         """
-        about = self._about(method, share)
-
-        def make(unfinished: Path) -> Figures:
-            model, figures = train(
-                method,
-                share,
-                self.data,
-                self.recipe,
-                self._seed,
-                unfinished,
-                f"{self._label}: {method} at {share:.0%}",
-                self._reporter,
-            )
-            save_model(model, self._network(about))
-            return figures
-
-        return self._runs.once(about, make)
+        train_it = functools.partial(self._train, method, share)
+        return self._kept.figures(self._about(method, share), train_it)
 
     def model(self, method: str, share: float) -> keras.Model:
-        """The stripped network of a training.
+        """The stripped network of a training, which is done if it is not there."""
+        train_it = functools.partial(self._train, method, share)
+        return self._kept.model(self._about(method, share), train_it)
 
-        Where only its figures are left, the training is done again, and its
-        figures are those of the new network.
-        """
-        about = self._about(method, share)
-        if not self._network(about).exists():
-            self._runs.path(about).unlink(missing_ok=True)
-        self.figures(method, share)
-        return load_model(self._network(about))
+    def _train(
+        self, method: str, share: float, unfinished: Path
+    ) -> tuple[keras.Model, Figures]:
+        label = f"{self._label}: {method} at {share:.0%}"
+        given = self.data, self.recipe, self._seed, unfinished, label, self._reporter
+        return train(method, share, *given)
 
     def file(self, method: str, share: float, name: str) -> Figures:
         """Of the network as a .tflite file.
@@ -109,15 +92,12 @@ class Trainings:
                 advance(f"{found['bytes']:,} bytes")
             return found
 
-        return self._runs.once({**self._about(method, share), "file": name}, make)
+        return self._kept.runs.once({**self._about(method, share), "file": name}, make)
 
     def _about(self, method: str, share: float) -> dict:
         return keyed.about(
             NAME, self.data, self.recipe, self._seed, method=method, share=share
         )
-
-    def _network(self, about: dict) -> Path:
-        return self._runs.path(about).with_suffix(".keras")
 
 
 def recipe_of(settings: Settings) -> Recipe:

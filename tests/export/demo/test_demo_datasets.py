@@ -168,7 +168,7 @@ def test_har_needs_the_sequence_task():
             {"data_dir": ".", "name": "uci_har"},
             "har_train.npz.*name='uci_har', without",
         ),
-        ({"data_dir": ".", "name": "mnist"}, "fashion_mnist, cifar10.*name='mnist'"),
+        ({"data_dir": ".", "name": "mnist"}, "mnist: train-ima.*name='mnist', without"),
     ],
 )
 def test_wrong_questions(given, sentence):

@@ -14,11 +14,12 @@ def idx(array, header):
     return gzip.compress(bytes(header) + array.tobytes())
 
 
-def write_fashion(folder):
+def write_fashion(folder, first=(0, 1)):
     generator = np.random.default_rng(0)
     for split, count in (("train", 60), ("t10k", 20)):
         x = generator.integers(0, 256, (count, 28, 28), np.uint8)
         y = (np.arange(count) % 10).astype(np.uint8)
+        y[: len(first)] = first
         (folder / f"{split}-images-idx3-ubyte.gz").write_bytes(idx(x, 16))
         (folder / f"{split}-labels-idx1-ubyte.gz").write_bytes(idx(y, 8))
 
@@ -34,6 +35,17 @@ def test_made_up_fashion_folder(tmp_path):
         data = load(**given)
         assert data.name == "fashion_mnist" and data.input_shape == (28, 28, 1)
         assert (data.x_train.max(), len(data.x_test)) == (1, 20)
+
+
+def test_digits_in_the_same_files_are_mnist(tmp_path):
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    write_fashion(folder, first=(7, 2, 1, 0, 4, 1, 4, 9))
+    for name in (None, "mnist"):
+        data = load(name, folder)
+        assert data.name == "mnist" and data.classes[9] == "9"
+    with pytest.raises(InvalidArgumentError, match="name='fashion_mnist', without"):
+        load("fashion_mnist", folder)
 
 
 @pytest.mark.parametrize(
