@@ -1,6 +1,6 @@
 """The pages of the site, and their code blocks, run in order in one namespace.
 
-`python -m tests.docs.pages PAGE` runs one and shows what each block prints.
+`python -m tests.docs.pages PAGE` writes into one what its blocks print now.
 """
 
 import contextlib
@@ -62,6 +62,10 @@ def _shell(text: str) -> None:
 
 def run(name: str) -> list[tuple[Block, str]]:
     """Run a page; return each block that ran, with what it printed."""
+    import keras
+
+    keras.utils.clear_session()  # names of layers are counted from here
+    keras.utils.set_random_seed(0)
     space: dict = {"__name__": "page"}
     done = []
     for number, block in enumerate(blocks(name)):
@@ -76,6 +80,19 @@ def run(name: str) -> list[tuple[Block, str]]:
     return done
 
 
+def filled(name: str) -> str:
+    """The page, with what its blocks print now."""
+    text, place = (DOCS / name).read_text("utf-8"), 0
+    for block, printed in run(name):
+        place = text.index(block.text, place) + len(block.text)
+        follows = _PRINTS.match(text, place)
+        if follows:
+            text = text[:place] + follows[1] + printed + text[follows.end(2) :]
+    return text
+
+
+_PRINTS = re.compile(r"(```\n\n<!-- prints -->\n```text\n)(.*?)(?=```)", re.S)
+
 if __name__ == "__main__":
-    for _block, _printed in run(sys.argv[1]):
-        print(f"---- {_block.text.splitlines()[0]}\n{_printed}")
+    for _name in sys.argv[1:]:
+        (DOCS / _name).write_text(filled(_name), "utf-8")
