@@ -12,6 +12,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
 _OUT_OF_DOCS = re.compile(r"\]\(((?:\.\./)*)\.\./(README\.md|examples/)")
+_WIDE = ("support_matrix.md", "layer_support.md")
 _TITLE = "# keras_diffmask\n"
 
 
@@ -26,8 +27,10 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Links out of docs/ lead to what `on_files` added."""
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Links out of docs/ lead to what `on_files` added; wide tables get the room."""
+    if page.file.src_uri in _WIDE:
+        page.meta["hide"] = ["toc"]
 
     def here(found: re.Match[str]) -> str:
         return f"]({found[1]}{found[2].replace('README', 'readme')}"
