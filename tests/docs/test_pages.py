@@ -1,6 +1,7 @@
 """Every code block of every page runs, and prints what the page says."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import keras
 import pytest
 
 from keras_diffmask import graph
+from keras_diffmask.graph import proof, removal, rule
 from tests.docs import pages
 
 #: Blocks that are not run, by page: how often, and why.
@@ -69,13 +71,14 @@ def test_links_lead_somewhere() -> None:
 
 def reasons() -> set[str]:
     """What the channel graph says of units that stay, without the layers' names."""
-    found = set()
+    found = {proof._TIED, removal.LAST_UNIT, f"{rule.BORDER} of *"}
     for file in Path(graph.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith(
-                ("f'{step.name} ", 'f"{step.name} ')
-            ):
-                found.add("".join(_part(value) for value in node.values))
+            if isinstance(node, ast.JoinedStr):
+                reason = "".join(_part(value) for value in node.values)
+                names_the_layer = "{step.name}" in ast.unparse(node)
+                if names_the_layer and reason.startswith(("* ", "the ")):
+                    found.add(reason)
     return found
 
 
@@ -92,3 +95,12 @@ def test_every_reason_is_on_the_page() -> None:
         # What stands in for a name may be anything short.
         pattern = re.escape(reason).replace(r"\*", ".{1,40}?")
         assert re.search(pattern, plain), reason
+
+
+def test_the_estimators_have_the_measured_figures() -> None:
+    measured = json.loads((pages.DOCS / "compare.json").read_text("utf-8"))["rows"]
+    text = (pages.DOCS / "guides" / "estimators.md").read_text("utf-8")
+    for row in measured[1:]:
+        name, what = row["method"].rstrip(")").split(" (")
+        points = row["verdict"].split()[0]
+        assert f"| `{name}`, {what} | {points} |" in text
