@@ -69,7 +69,10 @@ class Linear(Schedule):
         value = start + (end - start) * progress
 
     Args:
-        start, end, steps, delay: as in `Schedule`.
+        start: float, the value at the first step.
+        end: float, the value that is reached.
+        steps: int > 0, how many training steps the way takes.
+        delay: int >= 0, how many steps come before it.
 
     Example:
 
@@ -93,7 +96,10 @@ class Exponential(Schedule):
         value = start * (end / start) ** progress
 
     Args:
-        start, end, steps, delay: as in `Schedule`.
+        start: float, the value at the first step.
+        end: float, the value that is reached.
+        steps: int > 0, how many training steps the way takes.
+        delay: int >= 0, how many steps come before it.
 
     Raises:
         InvalidArgumentError: `start` and `end` are 0 or of different sign.
@@ -125,7 +131,10 @@ class Cosine(Schedule):
         value = end + (start - end) * (1 + cos(pi * progress)) / 2
 
     Args:
-        start, end, steps, delay: as in `Schedule`.
+        start: float, the value at the first step.
+        end: float, the value that is reached.
+        steps: int > 0, how many training steps the way takes.
+        delay: int >= 0, how many steps come before it.
 
     Example:
 
