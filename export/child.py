@@ -19,6 +19,7 @@ from typing import Any
 
 from keras_diffmask import errors
 from keras_diffmask.errors import ConversionError, DiffmaskError
+from keras_diffmask.export import fork_server
 
 #: Names of what every child leaves in its job directory.
 REPORT, LOG = "report.json", "log.txt"
@@ -49,6 +50,7 @@ def run_child(
     wording: Wording,
     timeout: float | None = None,
     verbose: bool = False,
+    forks: bool = False,
 ) -> dict[str, Any]:
     """Starts the child, waits, and reads its report.
 
@@ -58,6 +60,8 @@ def run_child(
         wording: how errors speak of it.
         timeout: seconds after which it is killed; None waits for ever.
         verbose: let its messages through.
+        forks: where the command runs a module of this library: whether a fork of
+            a process that has imported it already may do the job instead.
 
     Returns:
         Its report.
@@ -66,28 +70,20 @@ def run_child(
         DiffmaskError: the child refused, or failed, and said why.
         ConversionError: it died without a word, or took too long.
     """
-    with open(job / LOG, "wb") as log:
-        child = subprocess.Popen(
-            command,
-            cwd=job,
-            env=_environment(job),
-            stdin=subprocess.DEVNULL,
-            stdout=None if verbose else log,
-            stderr=None if verbose else subprocess.STDOUT,
-        )
-        try:
-            status = child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise ConversionError(
-                f"{wording.who} to finish within {timeout:g} seconds",
-                "no result by then",
-                wording.hurry,
-            ) from None
-        finally:
-            # Also on KeyboardInterrupt: no child is left running unseen.
-            if child.poll() is None:
-                child.kill()
-                child.wait()
+    child = _start(command, job, verbose, forks)
+    try:
+        status = child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        raise ConversionError(
+            f"{wording.who} to finish within {timeout:g} seconds",
+            "no result by then",
+            wording.hurry,
+        ) from None
+    finally:
+        # Also on KeyboardInterrupt: no child is left running unseen.
+        if child.poll() is None:
+            child.kill()
+            child.wait()
     report = _read_report(job / REPORT)
     if "error" in report:
         raise _rebuild(report["error"])
@@ -100,6 +96,26 @@ def run_child(
             wording.look,
         )
     return report
+
+
+def _start(
+    command: list[str], job: Path, verbose: bool, forks: bool
+) -> "subprocess.Popen[bytes] | fork_server.Fork":
+    environment = _environment(job)
+    # What is to be seen goes to this process' own stdout, which no fork has.
+    if forks and not verbose and command[:2] == [sys.executable, "-m"]:
+        fork = fork_server.start(command[2], environment, job, job / LOG)
+        if fork is not None:
+            return fork
+    with open(job / LOG, "wb") as log:
+        return subprocess.Popen(
+            command,
+            cwd=job,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=None if verbose else log,
+            stderr=None if verbose else subprocess.STDOUT,
+        )
 
 
 def answer(

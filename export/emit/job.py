@@ -43,4 +43,5 @@ def run_worker(job: Path, timeout: float | None, verbose: bool) -> dict[str, Any
         DiffmaskError: the worker refused, or failed, and said why.
         ConversionError: it died without a word, or took too long.
     """
-    return run_child(worker_command(job), job, _WORDING, timeout, verbose)
+    command = worker_command(job)
+    return run_child(command, job, _WORDING, timeout, verbose, forks=True)

@@ -4,6 +4,7 @@ Reads the job directory, writes the .tflite file and a report there. An error
 is written into the report, so that the parent can raise it again.
 """
 
+import importlib
 import json
 import sys
 from dataclasses import asdict
@@ -26,6 +27,11 @@ from keras_diffmask.targets import Target
 
 # Random inputs stand in for calibration data when a float file is compared.
 _RANDOM_EXAMPLES = 8
+
+
+def preload() -> None:
+    """Imports what every job needs, and runs nothing of it."""
+    importlib.import_module("keras_diffmask.export.emit.tensorflow_side")
 
 
 def main(job: Path) -> int:
