@@ -83,10 +83,9 @@ def run_workers(count: int, folder: Path) -> list[dict]:
     processes = []
     for index in range(count):
         task = {"type": "worker", "index": index}
-        cluster = {"cluster": {"worker": addresses}, "task": task}
-        more = {"TF_CONFIG": json.dumps(cluster), "OUT": str(folder)}
-        command = [sys.executable, *sys.argv]
-        processes.append(subprocess.Popen(command, env=os.environ | more))
+        cluster = json.dumps({"cluster": {"worker": addresses}, "task": task})
+        env = os.environ | {"TF_CONFIG": cluster, "OUT": str(folder / f"{index}.npz")}
+        processes.append(subprocess.Popen([sys.executable, *sys.argv], env=env))
     try:
         if any([process.wait(timeout=600) for process in processes]):
             raise SystemExit("A worker failed; its error is above.")
@@ -102,16 +101,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     options = parser.parse_args()
     if "TF_CONFIG" in os.environ:
-        index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
         result = train(tf.distribute.MultiWorkerMirroredStrategy(), options)
-        np.savez(Path(os.environ["OUT"]) / f"{index}.npz", **result)
+        np.savez(os.environ["OUT"], **result)
         return
     with tempfile.TemporaryDirectory() as folder:
         first, second = run_workers(2, Path(folder))
     one = train(tf.distribute.get_strategy(), options)
     print("1 device: loss", *[f"{x:.5f}" for x in one["loss"]])
     print("2 workers: loss", *[f"{x:.5f}" for x in first["loss"]])
-    same = np.all(first["gates"] == second["gates"], axis=1)
+    same = (first["gates"] == second["gates"]).all(axis=1)
     print(f"  the same gates in every worker after {same.sum()} of {len(same)} steps")
     difference = np.max(np.abs(first["loss"] - one["loss"]) / np.abs(one["loss"]))
     print(f"largest relative difference between the losses: {difference:.1e}")
