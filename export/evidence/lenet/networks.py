@@ -11,8 +11,9 @@ from keras_diffmask import estimators, layers, regularizers, schedules
 LENET_300_100, LENET_5 = "LeNet-300-100", "LeNet-5"
 DENSE, L0, TOP_K, THRESHOLD = "dense", "L0", "top-k", "learned threshold"
 #: Loss per expected kept weight, times the number of training examples. The first
-#: is the paper's; the second was chosen on the validation part.
-L0_STRENGTH, THRESHOLD_STRENGTH = 0.1, 2.0
+#: is the paper's. The second lies between 0.5 and 2, which with 10 epochs left 9.1 and
+#: 3.8 % of LeNet-300-100's weights at errors of 2.47 and 2.88 % on the validation part.
+L0_STRENGTH, THRESHOLD_STRENGTH = 0.1, 1.0
 #: How many times faster than weights the gates learn; the default of `mask_model`.
 LOGIT_SCALE = 20.0
 #: Inputs that each unit keeps under top-k.
