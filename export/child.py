@@ -11,8 +11,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from keras_diffmask.errors import ConversionError, DiffmaskError
 
 #: Names of what every child leaves in its job directory.
 REPORT, LOG = "report.json", "log.txt"
+#: Seconds between two looks at a child that is watched.
+POLL = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ def run_child(
     wording: Wording,
     timeout: float | None = None,
     verbose: bool = False,
+    environment: Mapping[str, str] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Starts the child, waits, and reads its report.
 
@@ -58,6 +63,9 @@ def run_child(
         wording: how errors speak of it.
         timeout: seconds after which it is killed; None waits for ever.
         verbose: let its messages through.
+        environment: the child's; by default one in which it imports what this
+            process can.
+        watch: called from time to time while it works.
 
     Returns:
         Its report.
@@ -66,17 +74,19 @@ def run_child(
         DiffmaskError: the child refused, or failed, and said why.
         ConversionError: it died without a word, or took too long.
     """
+    # A job that is begun again may hold what the first attempt has reported.
+    (job / REPORT).unlink(missing_ok=True)
     with open(job / LOG, "wb") as log:
         child = subprocess.Popen(
             command,
             cwd=job,
-            env=_environment(job),
+            env=_environment(job) if environment is None else environment,
             stdin=subprocess.DEVNULL,
             stdout=None if verbose else log,
             stderr=None if verbose else subprocess.STDOUT,
         )
         try:
-            status = child.wait(timeout)
+            status = _wait(child, timeout, watch)
         except subprocess.TimeoutExpired:
             raise ConversionError(
                 f"{wording.who} to finish within {timeout:g} seconds",
@@ -100,6 +110,21 @@ def run_child(
             wording.look,
         )
     return report
+
+
+def _wait(
+    child: subprocess.Popen, timeout: float | None, watch: Callable[[], None] | None
+) -> int:
+    if watch is None:
+        return child.wait(timeout)
+    started = time.monotonic()
+    while True:
+        try:
+            return child.wait(POLL)
+        except subprocess.TimeoutExpired:
+            watch()
+            if timeout is not None and time.monotonic() - started > timeout:
+                raise
 
 
 def answer(

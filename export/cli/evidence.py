@@ -21,6 +21,7 @@ EXAMPLE = (
     "  keras-diffmask evidence lstm-int8 --data-dir data/uci_har\n"
     "  keras-diffmask evidence budgets --data-dir data/cifar10\n"
     "  keras-diffmask evidence joint --data-dir data/cifar10\n"
+    "  keras-diffmask evidence peers --data-dir data/cifar10\n"
     "  keras-diffmask evidence tiny\n"
     "  keras-diffmask evidence arm64\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
@@ -36,6 +37,8 @@ NAMES = {
     "narrowed network and L1-norm filter pruning",
     "joint": "ResNet-8 on images, pruned to 30 % of its MACs and quantized to 8 and 4 "
     "bits, one after the other and together; needs ai-edge-quantizer",
+    "peers": "ResNet-8 on images at 30 % of its MACs, beside "
+    "tensorflow-model-optimization and Torch-Pruning, which need to be installed",
     "tiny": "MLPerf Tiny's shapes and an LSTM in int8, dense and stripped: bytes, "
     "arena, MACs, Vela's cycles, agreement with TFLM; nothing is trained",
     "arm64": "networks on emulated Cortex-A53, A72 and A76: answers as on this "
@@ -50,6 +53,7 @@ MODULES = {
     "lstm-int8": "lstm_run",
     "budgets": "budget_run",
     "joint": "joint_run",
+    "peers": "peers_run",
     "tiny": "tiny_run",
     "arm64": "arm64_run",
     "ptb": "language_run",
