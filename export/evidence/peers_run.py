@@ -96,7 +96,7 @@ def _report(
     picture = plots.paired_figure(
         peers_table.columns(trials),
         folder / f"{NAME}.png",
-        f"ResNet-8 on {data.name}, {SHARE:.0%} of the MACs, of tfmot's weights",
+        f"ResNet-8 on {data.name}, {SHARE:.0%} of the MACs (tfmot: of the weights)",
         "test accuracy %",
     )
     report = report_of(

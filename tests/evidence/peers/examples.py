@@ -33,8 +33,12 @@ def with_statistics(model: keras.Model) -> keras.Model:
 
 
 def whole(shape: tuple[int, ...] = (8, 8, 1)) -> keras.Model:
+    """The same one each time."""
+    keras.utils.set_random_seed(0)
     return with_statistics(resnet8(shape, 3))
 
 
 def pruned(shape: tuple[int, ...] = (8, 8, 1)) -> keras.Model:
+    """As `whole`, with `WIDTHS`."""
+    keras.utils.set_random_seed(0)
     return with_statistics(resnet8_of(shape, 3, WIDTHS))

@@ -1,5 +1,6 @@
 """A peer's training that was stopped goes on as if it had not been."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,17 @@ RECIPE = Recipe(4, 16, 1e-3)
 
 def _laid_out(folder: Path, peer: Peer) -> Path:
     folder.mkdir()
+    # Larger steps of pruning than usual, which take most of the time here.
+    peer = dataclasses.replace(peer, settings={**peer.settings, "iterative_steps": 20})
     training._write(folder, peer, whole(), 0.3, data(), RECIPE, 0)
     return folder
 
 
-@pytest.mark.parametrize("peer", [GROUP_NORM, BN_SCALE], ids=lambda peer: peer.name)
-@pytest.mark.parametrize("stop", [1, 2, 3], ids=["searching", "at half", "pruned"])
+@pytest.mark.parametrize(
+    ("peer", "stop"),
+    [(GROUP_NORM, 1), (GROUP_NORM, 2), (BN_SCALE, 3)],
+    ids=["searching", "at half", "pruned"],
+)
 def test_resumed_after_any_epoch(
     peer: Peer, stop: int, tmp_path: Path, monkeypatch: Any
 ) -> None:
