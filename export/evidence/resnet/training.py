@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.recipes import Recipe
-from keras_diffmask.export.demo.reporter import Reporter
+from keras_diffmask.export.demo.reporter import Advance, Reporter
 from keras_diffmask.export.demo.training import score
 from keras_diffmask.export.evidence import fitting
 from keras_diffmask.export.evidence.peers.peer import PEERS
@@ -49,27 +49,11 @@ def train(
     clock = Clock()
     keras.utils.set_random_seed(seed)
     task = Task(data.input_shape, len(data.classes), share, recipe.epochs)
-    more: Figures = {}
+    by = _by_peer if method in PEERS else _by_gates
     with reporter.phase(label, recipe.epochs) as advance:
-        if method in PEERS:
-            peer = train_peer(
-                PEERS[method], task.network(), share, data, recipe, seed, unfinished,
-                advance,
-            )  # fmt: skip
-            slim, seconds = peer.model, peer.seconds
-            after = plan(slim).macs[0]
-            more = {
-                "versions": peer.versions,
-                "difference": peer.difference,
-                **_zeros(slim),
-            }
-        else:
-            model, callbacks = METHODS[method](task)
-            seconds = fitting.train_classifier(
-                model, data, recipe, seed, unfinished, advance, callbacks
-            )
-            slim = strip(model, keep_quantizers=bool(quantizers_of(model)))
-            after = plan(model).macs[1]
+        slim, after, seconds, more = by(
+            method, task, data, recipe, seed, unfinished, advance
+        )
     before = plan(task.network()).macs[0]
     return slim, {
         "test": score(slim, data.x_test, data.y_test),
@@ -81,6 +65,47 @@ def train(
         "seconds": round(sum(seconds) + clock.seconds(), 1),
         **more,
     }
+
+
+#: The stripped network, its MACs, the seconds of each epoch, and more figures.
+_Left = tuple[keras.Model, int, list[float], Figures]
+
+
+def _by_gates(
+    method: str,
+    task: Task,
+    data: Dataset,
+    recipe: Recipe,
+    seed: int,
+    unfinished: Path,
+    advance: Advance,
+) -> _Left:
+    """This library's, and what it can be asked for."""
+    model, callbacks = METHODS[method](task)
+    seconds = fitting.train_classifier(
+        model, data, recipe, seed, unfinished, advance, callbacks
+    )
+    slim = strip(model, keep_quantizers=bool(quantizers_of(model)))
+    return slim, plan(model).macs[1], seconds, {}
+
+
+def _by_peer(
+    method: str,
+    task: Task,
+    data: Dataset,
+    recipe: Recipe,
+    seed: int,
+    unfinished: Path,
+    advance: Advance,
+) -> _Left:
+    """Another library's."""
+    peer, network = PEERS[method], task.network()
+    trained = train_peer(
+        peer, network, task.share, data, recipe, seed, unfinished, advance
+    )
+    slim = trained.model
+    more = {"versions": trained.versions, "difference": trained.difference}
+    return slim, plan(slim).macs[0], trained.seconds, {**more, **_zeros(slim)}
 
 
 def _zeros(model: keras.Model) -> Figures:
