@@ -45,6 +45,9 @@ def environment(peer: Peer, job: Path | None = None) -> dict[str, str]:
     variables["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # Left by a tensorflow_model_optimization that this process has imported.
     variables.pop("TF_USE_LEGACY_KERAS", None)
+    # Threads of torch that wait by spinning have made a step 12 times as long where
+    # other processes wanted the same cores, and gain little where none do.
+    variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if job is not None:
         variables["TMPDIR"] = str(job)
     return variables

@@ -2,8 +2,8 @@
 
 As its own `reproduce/main.py` goes about CIFAR-10: sparsity learning, where
 `regularize` adds to the gradients; then many small steps of pruning until the
-MACs are met; then fine-tuning. Ranks are global, layers of equal channels are
-no aim (`round_to=None`), and the last layer is left out.
+MACs are met; then fine-tuning. Channels may be of any number (`round_to=None`), and
+the last layer is left out.
 
 Where that file trains a network for 200 epochs beforehand and takes 100 epochs for
 each part, the first half of the epochs is the sparsity learning here, from scratch,
