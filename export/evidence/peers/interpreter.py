@@ -46,7 +46,7 @@ def environment(peer: Peer, job: Path | None = None) -> dict[str, str]:
     # Left by a tensorflow_model_optimization that this process has imported.
     variables.pop("TF_USE_LEGACY_KERAS", None)
     # Threads of torch that wait by spinning have made a step 12 times as long where
-    # other processes wanted the same cores, and gain little where none do.
+    # other processes wanted the same two cores.
     variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if job is not None:
         variables["TMPDIR"] = str(job)
