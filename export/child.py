@@ -11,8 +11,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ from keras_diffmask.export import fork_server
 
 #: Names of what every child leaves in its job directory.
 REPORT, LOG = "report.json", "log.txt"
+#: What does a job: started anew, or forked.
+Child = subprocess.Popen[bytes] | fork_server.Fork
+#: Seconds between two looks at a child that is watched.
+POLL = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ def run_child(
     timeout: float | None = None,
     verbose: bool = False,
     forks: bool = False,
+    environment: Mapping[str, str] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Starts the child, waits, and reads its report.
 
@@ -62,6 +69,9 @@ def run_child(
         verbose: let its messages through.
         forks: where the command runs a module of this library: whether a fork of
             a process that has imported it already may do the job instead.
+        environment: the child's; by default one in which it imports what this
+            process can.
+        watch: called from time to time while it works.
 
     Returns:
         Its report.
@@ -70,9 +80,11 @@ def run_child(
         DiffmaskError: the child refused, or failed, and said why.
         ConversionError: it died without a word, or took too long.
     """
-    child = _start(command, job, verbose, forks)
+    # A job that is begun again may hold what the first attempt has reported.
+    (job / REPORT).unlink(missing_ok=True)
+    child = _start(command, job, verbose, forks, environment)
     try:
-        status = child.wait(timeout)
+        status = _wait(child, timeout, watch)
     except subprocess.TimeoutExpired:
         raise ConversionError(
             f"{wording.who} to finish within {timeout:g} seconds",
@@ -99,9 +111,13 @@ def run_child(
 
 
 def _start(
-    command: list[str], job: Path, verbose: bool, forks: bool
-) -> "subprocess.Popen[bytes] | fork_server.Fork":
-    environment = _environment(job)
+    command: list[str],
+    job: Path,
+    verbose: bool,
+    forks: bool,
+    given: Mapping[str, str] | None,
+) -> Child:
+    environment = _environment(job) if given is None else dict(given)
     # What is to be seen goes to this process' own stdout, which no fork has.
     if forks and not verbose and command[:2] == [sys.executable, "-m"]:
         fork = fork_server.start(command[2], environment, job, job / LOG)
@@ -116,6 +132,19 @@ def _start(
             stdout=None if verbose else log,
             stderr=None if verbose else subprocess.STDOUT,
         )
+
+
+def _wait(child: Child, timeout: float | None, watch: Callable[[], None] | None) -> int:
+    if watch is None:
+        return child.wait(timeout)
+    started = time.monotonic()
+    while True:
+        try:
+            return child.wait(POLL)
+        except subprocess.TimeoutExpired:
+            watch()
+            if timeout is not None and time.monotonic() - started > timeout:
+                raise
 
 
 def answer(

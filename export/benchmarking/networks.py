@@ -1,9 +1,10 @@
 """Plain networks of known size, for measuring what masks and their surgery cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 
+#: Channels of each block of a ResNet-8, and the stride it starts with.
 STAGES = ((16, 1), (32, 2), (64, 2))
 
 
@@ -29,17 +30,39 @@ def resnet8(
         >>> resnet8().count_params()
         78666
     """
-    stages = [(max(1, int(width * filters)), stride) for filters, stride in STAGES]
+    widths = [max(1, int(width * filters)) for filters, _ in STAGES]
+    return resnet8_of(input_shape, classes, [(width, width) for width in widths])
+
+
+def resnet8_of(
+    input_shape: tuple[int, ...], classes: int, widths: Sequence[tuple[int, int]]
+) -> keras.Model:
+    """ResNet-8 with the channels that a pruning has left of it.
+
+    Args:
+        input_shape: height, width, channels.
+        classes: number of outputs; they are logits.
+        widths: of each block the channels inside, and those that its addition
+            ties: of its second convolution and its skip, which is the network's
+            first convolution for the first block.
+
+    Returns:
+        A Functional model of stock layers, not compiled.
+
+    Example:
+        >>> resnet8_of((32, 32, 3), 10, [(16, 16), (32, 32), (64, 64)]).count_params()
+        78666
+    """
     inputs = keras.Input(input_shape)
-    x = _conv_bn(inputs, stages[0][0], 3, 1)
+    x = _conv_bn(inputs, widths[0][1], 3, 1)
     x = keras.layers.ReLU()(x)
-    for filters, stride in stages:
-        y = _conv_bn(x, filters, 3, stride)
+    for (inside, tied), (_, stride) in zip(widths, STAGES, strict=True):
+        y = _conv_bn(x, inside, 3, stride)
         y = keras.layers.ReLU()(y)
-        y = _conv_bn(y, filters, 3, 1)
+        y = _conv_bn(y, tied, 3, 1)
         if stride != 1:
             # No BatchNormalization on the skip, as in the reference network.
-            x = keras.layers.Conv2D(filters, 1, strides=stride, padding="same")(x)
+            x = keras.layers.Conv2D(tied, 1, strides=stride, padding="same")(x)
         x = keras.layers.ReLU()(keras.layers.Add()([x, y]))
     x = keras.layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, keras.layers.Dense(classes)(x), name="resnet8")

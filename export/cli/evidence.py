@@ -22,6 +22,7 @@ EXAMPLE = (
     "  keras-diffmask evidence budgets --data-dir data/cifar10\n"
     "  keras-diffmask evidence joint --data-dir data/cifar10\n"
     "  keras-diffmask evidence lenet --data-dir data\n"
+    "  keras-diffmask evidence peers --data-dir data/cifar10\n"
     "  keras-diffmask evidence tiny\n"
     "  keras-diffmask evidence arm64\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
@@ -39,6 +40,8 @@ NAMES = {
     "bits, one after the other and together; needs ai-edge-quantizer",
     "lenet": "LeNet-300-100 and LeNet-5 on MNIST with L0 gates, top-k and learned "
     "thresholds, beside what the papers publish; frozen features on Fashion-MNIST",
+    "peers": "ResNet-8 on images at 30 % of its MACs, beside "
+    "tensorflow-model-optimization and Torch-Pruning, which need to be installed",
     "tiny": "MLPerf Tiny's shapes and an LSTM in int8, dense and stripped: bytes, "
     "arena, MACs, Vela's cycles, agreement with TFLM; nothing is trained",
     "arm64": "networks on emulated Cortex-A53, A72 and A76: answers as on this "
@@ -54,6 +57,7 @@ MODULES = {
     "budgets": "budget_run",
     "joint": "joint_run",
     "lenet": "lenet_run",
+    "peers": "peers_run",
     "tiny": "tiny_run",
     "arm64": "arm64_run",
     "ptb": "language_run",

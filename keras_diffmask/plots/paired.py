@@ -8,6 +8,8 @@ from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.plots.picture import FAINT, INK, frame, new_figure, save
 
 MEAN = "#1b6ca8"
+#: Width of a column at least, for its name.
+INCHES = 1.2
 
 
 def paired_figure(
@@ -48,7 +50,7 @@ def paired_figure(
             f"{ {name: len(values) for name, values in columns.items()} }",
             "Pass the same seeds for every condition.",
         )
-    figure = new_figure(7.2, 4.6)
+    figure = new_figure(max(7.2, INCHES * len(columns)), 4.6)
     axes = figure.add_axes((0.11, 0.10, 0.85, 0.72))
     places = range(len(columns))
     for seed in zip(*columns.values(), strict=True):

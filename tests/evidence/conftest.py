@@ -11,6 +11,7 @@ import pytest
 from keras_diffmask import targets
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.evidence import classifier_trial, lstm_trial
+from keras_diffmask.export.evidence.resnet import files
 
 WORDS = ("the", "cat", "saw", "a", "dog", "N", "times", "<unk>")
 
@@ -64,6 +65,13 @@ def converts_here() -> Iterator[None]:
                 patch.setattr(Calibrator, name, getattr(Calibrator, name))
             for module in (classifier_trial, lstm_trial):
                 patch.setattr(module, "to_tflite", _converted)
+            patch.setattr(
+                files,
+                "convert",
+                lambda model, name, data: _converted(
+                    model, name, "host", data.x_train[: files.CALIBRATION]
+                ),
+            )
         yield
 
 

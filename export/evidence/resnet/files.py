@@ -14,25 +14,35 @@ LEARNED = "learned"
 CALIBRATION = 256
 
 
-def measure(model: keras.Model, name: str, data: Dataset) -> Figures:
-    """Converts a network and scores the file.
+def convert(model: keras.Model, name: str, data: Dataset) -> Artifact:
+    """Converts a network.
 
     Args:
         model: a stripped network; for `LEARNED` one that kept its quantizers.
         name: `LEARNED`, or a mode of `to_tflite`, calibrated where it has to be
             with `CALIBRATION` examples.
         data: the data set.
+    """
+    if name == LEARNED:
+        return to_tflite(model)
+    if name == "float32":
+        return to_tflite(model, name)
+    return to_tflite(model, name, calibration=data.x_train[:CALIBRATION])
+
+
+def measure(file: Artifact, model: keras.Model, name: str, data: Dataset) -> Figures:
+    """Scores a file.
+
+    Args:
+        file: what `convert` made.
+        model: of this network.
+        name: under this name.
+        data: the data set.
 
     Returns:
         Accuracies and bytes; for `LEARNED` also how near the file is to what
         simulated it.
     """
-    if name == LEARNED:
-        file = to_tflite(model)
-    elif name == "float32":
-        file = to_tflite(model, name)
-    else:
-        file = to_tflite(model, name, calibration=data.x_train[:CALIBRATION])
     figures: Figures = {
         "test": accuracy(file.run(data.x_test), data.y_test),
         "validation": accuracy(file.run(data.x_val), data.y_val),

@@ -2,17 +2,21 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
+from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import keyed
 from keras_diffmask.export.evidence.kept import Kept
+from keras_diffmask.export.evidence.peers.peer import PEERS
 from keras_diffmask.export.evidence.resnet import files
+from keras_diffmask.export.evidence.resnet.latency import measure_latency
 from keras_diffmask.export.evidence.resnet.training import train
 from keras_diffmask.export.evidence.settings import Settings
 from keras_diffmask.export.runs import Figures
@@ -41,6 +45,7 @@ class Trainings:
     ) -> None:
         self._kept = Kept(results_folder(settings.out) / "runs")
         self._seed, self._reporter = seed, reporter
+        self._is_quick = settings.quick
         self._label = f"seed {seed + 1} of {seeds}"
         self.recipe = recipe_of(settings)
         self.data = datasets.load_in_phase(
@@ -57,7 +62,7 @@ class Trainings:
         """Of one training, which is done if it was not.
 
         Args:
-            method: one of `methods.METHODS`.
+            method: one of `methods.METHODS` or `peers.PEERS`.
             share: MACs that may be left, of the dense network's.
         """
         train_it = functools.partial(self._train, method, share)
@@ -85,18 +90,76 @@ class Trainings:
         """
 
         def make(_: Path) -> Figures:
+            model, file = self.model(method, share), self.artifact(method, share, name)
             label = f"{self._label}: {method} at {share:.0%} as a file, {name}"
-            model = self.model(method, share)
             with self._reporter.phase(label) as advance:
-                found = files.measure(model, name, self.data)
+                found = files.measure(file, model, name, self.data)
                 advance(f"{found['bytes']:,} bytes")
             return found
 
         return self._kept.runs.once({**self._about(method, share), "file": name}, make)
 
+    def artifact(self, method: str, share: float, name: str) -> Artifact:
+        """The .tflite file of a network, which lies beside its figures.
+
+        Args:
+            method: as for `figures`.
+            share: as for `figures`.
+            name: of the file, as for `files.convert`.
+        """
+        about = {**self._about(method, share), "file": name}
+        path = self._kept.runs.path(about).with_suffix(".tflite")
+        if path.exists():
+            return Artifact.load(path)
+        model = self.model(method, share)
+        label = f"{self._label}: {method} at {share:.0%} converted, {name}"
+        with self._reporter.phase(label) as advance:
+            file = files.convert(model, name, self.data)
+            advance("")
+        file.save(path)
+        return file
+
+    def latency(
+        self, wanted: Sequence[tuple[str, float]], names: Sequence[str]
+    ) -> Figures:
+        """Of several networks on this computer, all in one run.
+
+        Args:
+            wanted: (method, share), as for `figures`; the first is what the others
+                are compared with.
+            names: of their files, as for `file`.
+
+        Returns:
+            As `measure_latency`.
+        """
+
+        def make(_: Path) -> Figures:
+            timed = {
+                (method, name): self.artifact(method, share, name)
+                for method, share in wanted
+                for name in names
+            }
+            label = f"{self._label}: latency of {len(timed)} files in turns"
+            with self._reporter.phase(label) as advance:
+                found = measure_latency(timed, wanted[0][0], self._is_quick)
+                advance("")
+            return found
+
+        networks = [self._method(*one) for one in wanted]
+        about = keyed.about(
+            NAME, self.data, self.recipe, self._seed, latency=networks, files=names
+        )
+        return self._kept.runs.once(about, make)
+
+    def _method(self, method: str, share: float) -> dict:
+        about = {"method": method, "share": share}
+        # Those of a peer are not the defaults of a version of this library.
+        settings = {"settings": PEERS[method].settings} if method in PEERS else {}
+        return {**about, **settings}
+
     def _about(self, method: str, share: float) -> dict:
         return keyed.about(
-            NAME, self.data, self.recipe, self._seed, method=method, share=share
+            NAME, self.data, self.recipe, self._seed, **self._method(method, share)
         )
 
 

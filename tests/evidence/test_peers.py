@@ -1,0 +1,158 @@
+"""Ours beside other libraries: the table, what it says, and the command end to end."""
+
+import json
+from typing import Any
+
+import keras
+import pytest
+
+from keras_diffmask.export.cli import main
+from keras_diffmask.export.demo.reporter import Silent
+from keras_diffmask.export.evidence import fitting, peers_run, peers_table
+from keras_diffmask.export.evidence.peers.peer import BN_SCALE, GROUP_NORM, PEERS, TFMOT
+from keras_diffmask.export.evidence.report import Sample
+from keras_diffmask.export.evidence.resnet import trainings
+from keras_diffmask.export.evidence.settings import Settings
+
+
+def _figures(test: float, share: float = 0.3) -> dict[str, Any]:
+    times = {"ratio": 0.3 + share, "p5": 0.25 + share, "p95": 0.4 + share}
+    files = {
+        "float32": {"test": test, "bytes": 1e6 * share},
+        "int8": {"test": test - 0.01, "bytes": 3e5 * share},
+    }
+    return {
+        "test": test, "macs_share": share, "parameters": 1000, "epoch_seconds": 3.0,
+        "files": files, "latency": {"float32": times, "int8": times},
+        "kernel_weights": 1000, "kernel_weights_left": 300,
+    }  # fmt: skip
+
+
+def _trials(**tests: tuple[float, ...]) -> peers_table.Trials:
+    values = {
+        "dense": (0.90, 0.91), "ours": (0.88, 0.89), "narrowed": (0.86, 0.88),
+        "L1 norm": (0.88, 0.885), TFMOT.name: (0.90, 0.90),
+        GROUP_NORM.name: (0.89, 0.87), BN_SCALE.name: (0.88, 0.89), **tests,
+    }  # fmt: skip
+    return {
+        method: [
+            _figures(test, 1.0 if method in ("dense", TFMOT.name) else 0.3)
+            for test in given
+        ]
+        for method, given in values.items()
+    }
+
+
+def test_tables_have_a_row_per_network() -> None:
+    trained, files = peers_table.tables(_trials())
+    assert [row[0] for row in trained.rows] == list(peers_table.METHODS)
+    assert [row[0] for row in files.rows] == list(peers_table.METHODS)
+    ours, tfmot = trained.rows[1], trained.rows[4]
+    assert ours[1].startswith("88.50 ± 0.71 (88.00..89.00)")
+    assert ours[2].startswith("-2.00 ± 0.00") and ours[3].startswith("30.00")
+    assert tfmot[3].startswith("100.00")
+    assert files.rows[1][1:3] == ("300,000", "90,000")
+    assert files.rows[1][3].startswith("87.50")
+    assert files.rows[1][4:] == ("0.60 (0.55..0.70)",) * 2
+    assert trained.rows[0][2] == "", "no points of the dense one to itself"
+
+
+def test_notes_say_of_each_peer_who_is_ahead() -> None:
+    notes = peers_table.notes(_trials(), {})
+    narrowed, l1, tfmot, group, bn, zeros = notes
+    assert "Ours to narrowed: +1.50 ± 0.71 (+1.00..+2.00) points, ahead, outside" in (
+        narrowed
+    )
+    assert "as int8 files +1.50" in narrowed
+    assert "ahead, within the spread" in l1
+    assert "behind, outside the spread" in tfmot
+    assert "ahead, within the spread" in group and group.startswith(
+        "Ours to Torch-Pruning group norm: +0.50"
+    )
+    assert "level" in bn
+    assert zeros.startswith("tfmot magnitude: 70.0% of the weights in kernels are 0")
+    assert "100% of the MACs, 100% of the dense int8 file" in zeros
+
+
+def test_one_seed_has_no_spread() -> None:
+    assert peers_table.verdict(Sample((0.5,))) == "ahead (one seed has no spread)"
+
+
+def test_absent_peer_is_named() -> None:
+    trials = _trials()
+    del trials[TFMOT.name]
+    assert len(peers_table.tables(trials)[0].rows) == 6
+    *_, last = peers_table.notes(trials, {TFMOT.name: ["tf_keras"]})
+    assert last == "'tfmot magnitude' is not in the table: tf_keras not installed."
+
+
+def test_keys_of_trainings_that_budgets_shares_are_as_they_were() -> None:
+    """Only those of peers hold more, which is how they are set."""
+    one = object.__new__(trainings.Trainings)
+    assert one._method("ours", 0.3) == {"method": "ours", "share": 0.3}
+    assert one._method(BN_SCALE.name, 0.3)["settings"] == BN_SCALE.settings
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory, converts_here: None) -> Any:
+    """(folder, report, words) of a quick run with the peers that are installed."""
+    folder = tmp_path_factory.mktemp("peers") / "results"
+    words = ["evidence", "peers", "--quick", "--json", "--out", str(folder)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "compile_classifier", _compiled)
+        assert main(words) == 0
+    return folder, json.loads((folder / "peers.json").read_text()), words
+
+
+def _compiled(model: keras.Model, *_: Any) -> None:
+    """Two batches take longer to compile than to train."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    eagerly = keras.backend.backend() == "tensorflow"
+    model.compile("adam", loss, metrics=["accuracy"], run_eagerly=eagerly)
+
+
+@pytest.mark.slow
+def test_quick_run_from_data_to_table(quick: Any) -> None:
+    folder, report, _ = quick
+    absent = peers_run._absent(is_quick=True)
+    expected = [method for method in peers_table.METHODS if method not in absent]
+    for table in report["tables"]:
+        assert [row[0] for row in table["rows"]] == expected
+    said = [note for note in report["notes"] if "not in the table" in note]
+    assert len(said) == len(absent) and report["figures"]["absent"] == absent
+    for name, (figures,) in report["figures"]["trials"].items():
+        limit = 1.0 if name in ("dense", TFMOT.name) else 0.3
+        assert 0.2 < figures["macs_share"] <= limit
+        for file in ("float32", "int8"):
+            assert figures["files"][file]["bytes"] > 1000
+            assert figures["latency"][file]["ratio"] > 0
+    dense = report["figures"]["trials"]["dense"][0]
+    assert dense["latency"]["int8"]["ratio"] == 1
+    assert (folder / "peers.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_second_run_does_nothing(quick: Any, monkeypatch: Any) -> None:
+    folder, report, words = quick
+    for name in ("train", "measure_latency"):
+        monkeypatch.setattr(trainings, name, None)
+    monkeypatch.setattr(trainings.files, "convert", None)
+    assert main(words) == 0
+    assert json.loads((folder / "peers.json").read_text()) == report
+
+
+@pytest.mark.slow
+def test_file_of_a_network_is_kept_beside_its_figures(
+    quick: Any, monkeypatch: Any
+) -> None:
+    folder, report, _ = quick
+    monkeypatch.setattr(trainings.files, "convert", None)
+    settings = Settings(out=str(folder), quick=True)
+    ours = trainings.Trainings(settings, 0, 1, Silent())
+    file = ours.artifact("ours", 0.3, "int8")
+    figures = report["figures"]["trials"]["ours"][0]["files"]["int8"]
+    assert file.nbytes == figures["bytes"]
+
+
+def test_every_peer_is_in_the_table() -> None:
+    assert set(PEERS) <= set(peers_table.METHODS)
