@@ -21,8 +21,8 @@ class Budget:
     above 1 is the cost itself, and `flash` and `ram` may be written with a
     unit. Several may be given; all of them hold. There is nothing else that
     has to be set: inside `fit` the gates search for the first `search` of the
-    steps, under a target that falls from the dense cost to the budget; then
-    they are decided such that the integer cost meets every budget, and the
+    steps, under a target that after a warm-up falls from the dense cost to the
+    budget; then they are decided such that the integer cost meets every budget, and the
     rest of the steps trains the decided network.
 
     `flash` and `ram` are those of the int8 .tflite file and of its arena in
@@ -46,8 +46,11 @@ class Budget:
         latency: time of one inference: in (0, 1], or text such as `"10 ms"`
             (units s, ms, us and ns). It needs a `latency_table`.
         search: float in (0, 1), the share of the steps spent searching.
-        ramp: float in (0, 1], the share of the search over which the target
-            falls.
+        ramp: float in (0, 1], the share of the search after which the target
+            is the budget.
+        warmup: float in [0, 1), the share of the ramp before the target begins
+            to fall: weights that have learnt nothing yet say little
+            about which channels are needed.
         margin: float >= 0, the share of the arena that is kept free for a
             board, and at least 8 KiB; 0 for nothing at all, where `ram` is the
             arena on the computer. It does not concern a `ram` in (0, 1].
@@ -58,7 +61,8 @@ class Budget:
     Raises:
         BudgetError: no cost was named, one is not positive, or `latency` has
             no table.
-        InvalidArgumentError: `search`, `ramp` or `margin` is outside its range.
+        InvalidArgumentError: `search`, `ramp`, `warmup` or `margin` is outside its
+            range.
 
     Example:
 
@@ -81,6 +85,7 @@ class Budget:
     latency: float | str | None = None
     search: float = 0.5
     ramp: float = 0.7
+    warmup: float = 0.3
     margin: float = 0.2
     measured: Measured | None = None
     latency_table: LatencyTable | None = None
@@ -108,6 +113,12 @@ class Budget:
                     f"{name}={getattr(self, name)!r}",
                     "Leave it out for the default.",
                 )
+        if not 0 <= self.warmup < 1:
+            raise InvalidArgumentError(
+                "warmup in [0, 1)",
+                f"warmup={self.warmup!r}",
+                "Leave it out for the default.",
+            )
 
     @property
     def costs(self) -> dict[str, float | str]:

@@ -23,9 +23,9 @@ _DEFAULT_STEPS = 2000
 class BudgetController(keras.layers.Layer):
     """Passes its input through and adds the price of the gates to the loss.
 
-    With c the expected cost as a fraction of the dense one, and a target that
-    falls linearly from 1 to the budget b over the ramp, each training step
-    does, per limit,
+    With c the expected cost as a fraction of the dense one, and a target that is
+    1 during the warm-up and then falls linearly to the budget b, which it reaches
+    at the end of the ramp, each training step does, per limit,
 
         e = c - target
         price = max(0, multiplier + proportional * e)
@@ -39,7 +39,8 @@ class BudgetController(keras.layers.Layer):
         limits: list of `{"cost": config, "dense": float, "most": float}`.
         gate_names: names of the gates, in the order of the probabilities.
         search: float in (0, 1], share of the steps of `fit` spent searching.
-        ramp: float in (0, 1], share of the search over which the target falls.
+        ramp: float in (0, 1], share of the search after which the target is b.
+        warmup: float in [0, 1), share of the ramp before it falls.
 
     Call arguments:
         inputs: any tensor; returned as it is.
@@ -53,13 +54,14 @@ class BudgetController(keras.layers.Layer):
         gate_names: list[str],
         search: float,
         ramp: float,
+        warmup: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(dtype="float32", autocast=False, **_without_dtype(kwargs))
         self.limits = limits
         self.gate_names = list(gate_names)
         self.search = float(search)
-        self.ramp = float(ramp)
+        self.ramp, self.warmup = float(ramp), float(warmup)
         self.costs = [from_config(limit["cost"]) for limit in limits]
 
     def build(self, *shapes: Any) -> None:
@@ -79,7 +81,7 @@ class BudgetController(keras.layers.Layer):
     def _charge(self, keep_probabilities: list[Any]) -> None:
         searching = ops.convert_to_tensor(self.searching)
         steps = ops.convert_to_tensor(self.search_steps)
-        progress = ops.minimum(self.step / (self.ramp * steps), 1.0)
+        progress = ops.clip(self._fallen(self.step, steps), 0.0, 1.0)
         targets = ops.convert_to_tensor(self.budgets, dtype="float32")
         targets = 1.0 - progress * (1.0 - targets)
         shares = self.shares(keep_probabilities)
@@ -90,6 +92,10 @@ class BudgetController(keras.layers.Layer):
         moved = ops.relu(multipliers + error * (_INTEGRAL / steps))
         self.multipliers.assign(moved)
         self.step.assign_add(1.0)
+
+    def _fallen(self, step: Any, steps: Any) -> Any:
+        """How far the target has fallen: from 0 on, and up to 1."""
+        return (step / (self.ramp * steps) - self.warmup) / (1.0 - self.warmup)
 
     def shares(self, keep_probabilities: list[Any]) -> Any:
         """Expected costs as fractions of the dense ones, shape `(limits,)`."""
@@ -110,7 +116,7 @@ class BudgetController(keras.layers.Layer):
         step, steps = (
             float(ops.convert_to_numpy(one)) for one in (self.step, self.search_steps)
         )
-        progress = min(step / (self.ramp * steps), 1.0)
+        progress = min(max(self._fallen(step, steps), 0.0), 1.0)
         return [1.0 - progress * (1.0 - budget) for budget in self.budgets]
 
     def as_limits(self, entries: list[dict[str, Any]] | None = None) -> list[Limit]:
@@ -159,6 +165,7 @@ class BudgetController(keras.layers.Layer):
             "gate_names": self.gate_names,
             "search": self.search,
             "ramp": self.ramp,
+            "warmup": self.warmup,
         }
 
 

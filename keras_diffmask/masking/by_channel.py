@@ -265,5 +265,6 @@ class ChannelMasker:
             gate_names=[gate.name for gate in self.gates],
             search=budget.search,
             ramp=budget.ramp,
+            warmup=budget.warmup,
             name=self.rebuilder.free_name("budget"),
         )

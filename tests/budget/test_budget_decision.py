@@ -137,6 +137,12 @@ def test_share_outside_of_its_range(name: str, value: float) -> None:
         kd.Budget(macs=0.5, **{name: value})
 
 
+@pytest.mark.parametrize("value", [1.0, -0.1, math.nan])
+def test_warmup_outside_of_its_range(value: float) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"Expected warmup in \[0, 1\)"):
+        kd.Budget(macs=0.5, warmup=value)
+
+
 @pytest.mark.parametrize("budget", [{"macs": 0.001}, {"parameters": 2}], ids=str)
 def test_budget_out_of_reach(budget: dict[str, float]) -> None:
     model = _residual()
