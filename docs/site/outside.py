@@ -17,11 +17,11 @@ _TITLE = "# keras_diffmask\n"
 
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
-    """Adds them: the README as a page, the scripts as they are."""
+    """Adds them: both READMEs as pages, the scripts as they are."""
     text = (ROOT / "README.md").read_text("utf-8")
     text = text.replace("](docs/", "](").replace(_TITLE, "# The README\n", 1)
     files.append(File.generated(config, "readme.md", content=text))
-    for script in sorted((ROOT / "examples").glob("*.py")):
+    for script in sorted((ROOT / "examples").glob("*.*")):
         uri = f"examples/{script.name}"
         files.append(File.generated(config, uri, abs_src_path=str(script)))
     return files
@@ -31,6 +31,11 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Links out of docs/ lead to what `on_files` added; wide tables get the room."""
     if page.file.src_uri in _WIDE:
         page.meta["hide"] = ["toc"]
+    if page.file.src_uri.startswith("examples/"):
+        # It lies beside docs/, and here in it.
+        return markdown.replace("](../docs/", "](../").replace(
+            "](../README", "](../readme"
+        )
 
     def here(found: re.Match[str]) -> str:
         return f"]({found[1]}{found[2].replace('README', 'readme')}"
