@@ -22,7 +22,8 @@ def _figures(test: float, share: float = 0.3) -> dict[str, Any]:
         "int8": {"test": test - 0.01, "bytes": 3e5 * share},
     }
     return {
-        "test": test, "macs_share": share, "parameters": 1000, "epoch_seconds": 3.0,
+        "test": test, "validation": test, "macs_share": share, "parameters": 1000,
+        "epoch_seconds": 3.0,
         "files": files, "latency": {"float32": times, "int8": times},
         "kernel_weights": 1000, "kernel_weights_left": 300,
     }  # fmt: skip
@@ -30,7 +31,8 @@ def _figures(test: float, share: float = 0.3) -> dict[str, Any]:
 
 def _trials(**tests: tuple[float, ...]) -> peers_table.Trials:
     values = {
-        "dense": (0.90, 0.91), "ours": (0.88, 0.89), "narrowed": (0.86, 0.88),
+        "dense": (0.90, 0.91), "ours": (0.88, 0.89),
+        "ours, differentiable mask": (0.87, 0.87), "narrowed": (0.86, 0.88),
         "L1 norm": (0.88, 0.885), TFMOT.name: (0.90, 0.90),
         GROUP_NORM.name: (0.89, 0.87), BN_SCALE.name: (0.88, 0.89), **tests,
     }  # fmt: skip
@@ -47,7 +49,7 @@ def test_tables_have_a_row_per_network() -> None:
     trained, files = peers_table.tables(_trials())
     assert [row[0] for row in trained.rows] == list(peers_table.METHODS)
     assert [row[0] for row in files.rows] == list(peers_table.METHODS)
-    ours, tfmot = trained.rows[1], trained.rows[4]
+    ours, tfmot = trained.rows[1], trained.rows[5]
     assert ours[1].startswith("88.50 ± 0.71 (88.00..89.00)")
     assert ours[2].startswith("-2.00 ± 0.00") and ours[3].startswith("30.00")
     assert tfmot[3].startswith("100.00")
@@ -59,19 +61,31 @@ def test_tables_have_a_row_per_network() -> None:
 
 def test_notes_say_of_each_peer_who_is_ahead() -> None:
     notes = peers_table.notes(_trials(), {})
-    narrowed, l1, tfmot, group, bn, zeros = notes
-    assert "Ours to narrowed: +1.50 ± 0.71 (+1.00..+2.00) points, ahead, outside" in (
+    which, narrowed, l1, tfmot, group, bn, zeros = notes
+    assert which == 'The validation part prefers "ours".'
+    assert "It to narrowed: +1.50 ± 0.71 (+1.00..+2.00) points, ahead, outside" in (
         narrowed
     )
     assert "as int8 files +1.50" in narrowed
     assert "ahead, within the spread" in l1
     assert "behind, outside the spread" in tfmot
     assert "ahead, within the spread" in group and group.startswith(
-        "Ours to Torch-Pruning group norm: +0.50"
+        "It to Torch-Pruning group norm: +0.50"
     )
     assert "level" in bn
     assert zeros.startswith("tfmot magnitude: 70.0% of the weights in kernels are 0")
     assert "100% of the MACs, 100% of the dense int8 file" in zeros
+
+
+def test_ours_is_the_one_that_the_validation_part_prefers() -> None:
+    trials = _trials(**{"ours, differentiable mask": (0.89, 0.90)})
+    # Only that part counts: the test part would say otherwise.
+    for one in trials["ours, differentiable mask"]:
+        one["test"] = 0.5
+    assert peers_table.best(trials) == "ours, differentiable mask"
+    summary = peers_table.summary(trials)
+    assert summary["ours"] == "ours, differentiable mask"
+    assert summary["points"]["narrowed"]["float"][0] == pytest.approx(-36.0)
 
 
 def test_one_seed_has_no_spread() -> None:
@@ -81,7 +95,7 @@ def test_one_seed_has_no_spread() -> None:
 def test_absent_peer_is_named() -> None:
     trials = _trials()
     del trials[TFMOT.name]
-    assert len(peers_table.tables(trials)[0].rows) == 6
+    assert len(peers_table.tables(trials)[0].rows) == 7
     *_, last = peers_table.notes(trials, {TFMOT.name: ["tf_keras"]})
     assert last == "'tfmot magnitude' is not in the table: tf_keras not installed."
 

@@ -13,6 +13,7 @@ from keras_diffmask.export.surgery import plan
 from keras_diffmask.masking import mask_model
 
 DENSE, OURS, NARROW, L1 = "dense", "ours", "narrowed", "L1 norm"
+MASK = "ours, differentiable mask"
 JOINT_8, JOINT_4 = "ours with int8", "ours with int4"
 
 
@@ -51,6 +52,12 @@ def ours(task: Task) -> Trained:
     return mask_model(task.network(), budget=Budget(macs=task.share)), ()
 
 
+def ours_with_scales(task: Task) -> Trained:
+    """Budget as in `ours`, on learned scales, which no noise is put on."""
+    budget = Budget(macs=task.share)
+    return mask_model(task.network(), "differentiable_mask", budget=budget), ()
+
+
 def ours_with_int8(task: Task) -> Trained:
     """Gates as in `ours`, with the device's 8-bit integers in the training."""
     return _quantized(task, "int8")
@@ -82,6 +89,7 @@ def l1_norm(task: Task) -> Trained:
 METHODS: dict[str, Callable[[Task], Trained]] = {
     DENSE: dense,
     OURS: ours,
+    MASK: ours_with_scales,
     JOINT_8: ours_with_int8,
     JOINT_4: ours_with_int4,
     NARROW: narrowed,
