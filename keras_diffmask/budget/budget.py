@@ -21,8 +21,8 @@ class Budget:
     above 1 is the cost itself, and `flash` and `ram` may be written with a
     unit. Several may be given; all of them hold. There is nothing else that
     has to be set: inside `fit` the gates search for the first `search` of the
-    steps, under a target that after a warm-up falls from the dense cost to the
-    budget; then they are decided such that the integer cost meets every budget, and the
+    steps, under a target that falls from the dense cost to the budget; then
+    they are decided such that the integer cost meets every budget, and the
     rest of the steps trains the decided network.
 
     `flash` and `ram` are those of the int8 .tflite file and of its arena in
@@ -85,7 +85,7 @@ class Budget:
     latency: float | str | None = None
     search: float = 0.5
     ramp: float = 0.7
-    warmup: float = 0.3
+    warmup: float = 0.0
     margin: float = 0.2
     measured: Measured | None = None
     latency_table: LatencyTable | None = None

@@ -9,6 +9,7 @@ import pytest
 
 import keras_diffmask as kd
 from keras_diffmask import export
+from keras_diffmask.budget import BudgetController
 from keras_diffmask.errors import InvalidArgumentError
 from tests.budget.networks import data, masked
 
@@ -51,17 +52,31 @@ def fitted() -> tuple[dict[str, list[float]], _Count, kd.MaskedModel]:
 def test_history_holds_cost_target_and_budget_met(fitted: Any) -> None:
     history, count, _ = fitted
     assert set(history) == NAMES | {"loss", "val_loss"}
-    # Searched for three epochs; the target is met after 0.7 of that, and waits for
-    # the first 0.3 of this time.
-    falls = 0.6 / (2.1 - 0.63)
+    # Searched for three epochs; the target falls for 0.7 of that.
     assert history["macs_target"] == pytest.approx(
-        [1 - 0.37 * falls, 1 - 1.37 * falls, 0.4, 0.4, 0.4, 0.4]
+        [1 - 0.6 / 2.1, 1 - 0.6 / 2.1 * 2, 0.4, 0.4, 0.4, 0.4]
     )
     assert history["parameters_target"][-1] == pytest.approx(0.5)
     assert history["macs"][3:] == pytest.approx(count.macs[3:], abs=1e-12)
     assert all(0.4 < share < 1.0 for share in history["macs"][:3]), "what is expected"
     assert history["budget_met"] == count.is_met
     assert history["budget_met"][3:] == [1.0] * 3
+
+
+def test_target_waits_for_the_warmup() -> None:
+    model = masked(kd.Budget(macs=0.4, warmup=0.3))
+    history = model.fit(*data(), batch_size=BATCH, epochs=6, verbose=0).history
+    # It falls from 0.63 to 2.1 of the three epochs of the search.
+    falls = 0.6 / (2.1 - 0.63)
+    assert history["macs_target"][:3] == pytest.approx(
+        [1 - 0.37 * falls, 1 - 1.37 * falls, 0.4]
+    )
+    again = keras.models.clone_model(model)
+    controllers = [
+        next(x for x in m.layers if isinstance(x, BudgetController))
+        for m in (model, again)
+    ]
+    assert controllers[1].warmup == controllers[0].warmup == 0.3
 
 
 def test_evaluate_returns_what_it_returned(fitted: Any) -> None:

@@ -45,6 +45,8 @@ def _converted(kind: str, model: keras.Model) -> Measured:
 
 def _unchecked(model: keras.Model, x: np.ndarray) -> bytes:
     """The converter's file as it is, without the exporter's checks."""
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
     from keras_diffmask.export.emit import tensorflow_side
 
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +54,13 @@ def _unchecked(model: keras.Model, x: np.ndarray) -> bytes:
         model.save(path)
         prepared = tensorflow_side.prepare_model(keras.saving.load_model(path), [x])
     device = targets.get("cortex-m")
-    return tensorflow_side.convert(prepared, "int8", [x], device).content
+    # It repairs TensorFlow for good, which is right in a child only.
+    before = {name: getattr(Calibrator, name) for name in ("__init__", "_feed_tensors")}
+    try:
+        return tensorflow_side.convert(prepared, "int8", [x], device).content
+    finally:
+        for name, method in before.items():
+            setattr(Calibrator, name, method)
 
 
 def _counted(slim: keras.Model, dense: keras.Model, found: Measured) -> dict[str, Any]:
