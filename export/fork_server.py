@@ -35,6 +35,12 @@ IDLE_SECONDS = 300.0
 NAME = "keras_diffmask.export.fork_server"
 STARTED, ENDED = "started", "ended"
 _PR_SET_PDEATHSIG = 1
+#: Variables that are read when modules are imported, or the process starts, begin so:
+#: where one changes, a server is no good any more. The others are set in a fork.
+_EARLY = (
+    "ABSL", "CUDA", "GRPC", "JAX", "KERAS", "KMP", "LD_", "MALLOC", "MKL", "NPY",
+    "OMP", "OPENBLAS", "PYTHON", "TCMALLOC", "TF_", "XLA",
+)  # fmt: skip
 
 _busy = threading.Lock()
 _server: "Server | None" = None
@@ -47,15 +53,18 @@ class Fork:
         server: the server that does it, which does no other meanwhile.
         job: the directory.
         log: the file for what it writes to stdout and stderr.
+        environment: of the job.
 
     Raises:
         OSError: the server is gone.
     """
 
-    def __init__(self, server: "Server", job: Path, log: Path) -> None:
+    def __init__(
+        self, server: "Server", job: Path, log: Path, environment: dict[str, str]
+    ) -> None:
         self._server = server
         self._status: int | None = None
-        self.pid = server.order(job, log)
+        self.pid = server.order(job, log, environment)
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit status, negative for a signal.
@@ -88,11 +97,11 @@ class Server:
 
     Args:
         module: name of the module whose `preload` and `main` it calls.
-        environment: its environment, and that of its forks.
+        environment: its environment.
     """
 
     def __init__(self, module: str, environment: dict[str, str]) -> None:
-        self._about = module, environment, os.getpid()
+        self._about = module, _early(environment), os.getpid()
         self._read = b""
         self._process = subprocess.Popen(
             [sys.executable, "-m", NAME, module],
@@ -108,17 +117,20 @@ class Server:
     def is_for(self, module: str, environment: dict[str, str]) -> bool:
         """Whether it lives, and does a job as a process started now would."""
         # A fork of this process has the pipes as well, and must not use them.
-        same = self._about == (module, environment, os.getpid())
+        same = self._about == (module, _early(environment), os.getpid())
         return same and self._process.poll() is None
 
-    def order(self, job: Path, log: Path) -> int:
+    def order(self, job: Path, log: Path, environment: dict[str, str]) -> int:
         """Has a job begun; returns the fork's process id.
 
         Raises:
             OSError: the server is gone.
         """
-        line = json.dumps({"job": str(job), "log": str(log)}) + "\n"
-        self._orders.write(line.encode())
+        order = {"job": str(job), "log": str(log), "environment": environment}
+        line = f"{json.dumps(order)}\n".encode()
+        # A pipe takes as much as it has room for.
+        while line:
+            line = line[self._orders.write(line) :]
         word, _, pid = (self._line(None) or "").partition(" ")
         if word != STARTED:
             raise ConnectionResetError(f"{NAME} has ended")
@@ -180,14 +192,13 @@ def start(
     global _server
     if sys.platform != "linux" or not _busy.acquire(blocking=False):
         return None
-    environment = {k: v for k, v in environment.items() if k != "TMPDIR"}
     try:
         if _server is None or not _server.is_for(module, environment):
             if _server is not None:
                 _server.end()
             _server = Server(module, environment)
         # Its end lets go of the lock.
-        return Fork(_server, job, log)
+        return Fork(_server, job, log, environment)
     except BaseException as error:
         if _server is not None:
             _server.drop()
@@ -196,6 +207,10 @@ def start(
         if isinstance(error, OSError):
             return None
         raise
+
+
+def _early(environment: dict[str, str]) -> dict[str, str]:
+    return {k: v for k, v in environment.items() if k.startswith(_EARLY)}
 
 
 @atexit.register
@@ -230,7 +245,7 @@ def serve(module: str) -> None:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            os._exit(_do(work.main, Path(order["job"]), order["log"]))
+            os._exit(_do(work.main, **order))
         _say(STARTED, pid)
         _say(ENDED, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
@@ -250,7 +265,9 @@ def _say(word: str, number: int) -> None:
         os.write(1, f"{word} {number}\n".encode())
 
 
-def _do(main: Callable[[Path], int], job: Path, log: str) -> int:
+def _do(
+    main: Callable[[Path], int], job: str, log: str, environment: dict[str, str]
+) -> int:
     """In the fork: the job, as if this process had been started for it."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -262,9 +279,10 @@ def _do(main: Callable[[Path], int], job: Path, log: str) -> int:
         for old, new in ((nothing, 0), (written, 1), (written, 2)):
             os.dup2(old, new)
         os.chdir(job)
-        os.environ["TMPDIR"] = str(job)
+        os.environ.clear()
+        os.environ.update(environment, TMPDIR=job)
         tempfile.tempdir = None
-        status = main(job)
+        status = main(Path(job))
     except BaseException:
         traceback.print_exc()
         status = 1

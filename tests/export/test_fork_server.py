@@ -108,10 +108,12 @@ def test_a_job_meanwhile_is_not_taken(tmp_path: Path) -> None:
 
 def test_another_environment_is_another_server(tmp_path: Path) -> None:
     servers = []
-    for word in ("one", "two", "two"):
-        assert begin(tmp_path, SAY, WORD=word, TMPDIR=f"/{word}").wait() == 0
+    for word, early in (("one", "1"), ("two", "2"), ("three", "2")):
+        more = {"WORD": word, "TF_SAID": early, "TMPDIR": f"/{word}"}
+        assert begin(tmp_path, SAY, **more).wait() == 0
         assert said(tmp_path)["word"] == word
         servers.append(said(tmp_path)["server"])
+    # What no import reads, a fork can be told.
     assert servers[0] != servers[1] == servers[2]
     with pytest.raises(ProcessLookupError):
         os.kill(servers[0], 0)
