@@ -1,5 +1,6 @@
 """Small models, and a conversion without the child process."""
 
+import importlib
 from pathlib import Path
 
 import keras
@@ -88,7 +89,7 @@ def _in_process(monkeypatch):
         pytest.skip("the converter side needs the TensorFlow backend")
     from dataclasses import replace
 
-    from tensorflow.lite.python.optimize.calibrator import Calibrator
+    from tensorflow.lite.python.optimize import calibrator as of_tensorflow
 
     from keras_diffmask.export.artifact import Artifact
     from keras_diffmask.export.emit import tensorflow_side
@@ -96,9 +97,10 @@ def _in_process(monkeypatch):
     from keras_diffmask.export.emit.checks import check_content
     from keras_diffmask.export.emit.repair import repair as repair_content
 
-    # The repair patches TensorFlow for good: right in a child, not in a test.
-    for name in ("__init__", "_feed_tensors"):
-        monkeypatch.setattr(Calibrator, name, getattr(Calibrator, name))
+    # The repair patches TensorFlow for good: right in a child, not in a test. A class
+    # of our own, since another file's test may have left the first one patched.
+    monkeypatch.setattr(of_tensorflow, "Calibrator", of_tensorflow.Calibrator)
+    importlib.reload(of_tensorflow)
 
     def convert(
         model,
