@@ -41,9 +41,11 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     of = config.getoption("--one-of")
-    chosen = [item for item in items if zlib.crc32(item.nodeid.encode()) % of == 0]
-    if len(chosen) < len(items):
-        gone = set(items) - set(chosen)
-        left = [item for item in items if item in gone]
+    chosen: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        part = left if zlib.crc32(item.nodeid.encode()) % of else chosen
+        part.append(item)
+    if left:
         config.hook.pytest_deselected(items=left)
         items[:] = chosen

@@ -16,7 +16,7 @@ from keras_diffmask.export.runs import Figures
 Trials = dict[tuple[str, str], list[Figures]]
 #: (network, rule) -> error of frozen features on other images, per seed.
 Errors = dict[tuple[str, str], list[float]]
-#: What is published of a row, on MNIST; where it was read stands in docs/papers.md.
+#: What is published of a row, on MNIST; where it was read stands in docs/papers/.
 PUBLISHED = {
     (LENET_300_100, L0): "219-214-100, error 1.4 %",
     (LENET_5, L0): "20-25-45-462, error 0.9 %",

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 
 from keras_diffmask import export, targets
 from keras_diffmask.costs import Gating, Measured, device_cost
@@ -45,22 +46,17 @@ def _converted(kind: str, model: keras.Model) -> Measured:
 
 def _unchecked(model: keras.Model, x: np.ndarray) -> bytes:
     """The converter's file as it is, without the exporter's checks."""
-    from tensorflow.lite.python.optimize.calibrator import Calibrator
-
     from keras_diffmask.export.emit import tensorflow_side
+    from tests import own_calibrator
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
         prepared = tensorflow_side.prepare_model(keras.saving.load_model(path), [x])
     device = targets.get("cortex-m")
-    # It repairs TensorFlow for good, which is right in a child only.
-    before = {name: getattr(Calibrator, name) for name in ("__init__", "_feed_tensors")}
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        own_calibrator.give(patch)
         return tensorflow_side.convert(prepared, "int8", [x], device).content
-    finally:
-        for name, method in before.items():
-            setattr(Calibrator, name, method)
 
 
 def _counted(slim: keras.Model, dense: keras.Model, found: Measured) -> dict[str, Any]:

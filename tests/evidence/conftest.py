@@ -58,11 +58,9 @@ def converts_here() -> Iterator[None]:
     """The classifiers are converted in this process: the same steps, sooner."""
     with pytest.MonkeyPatch.context() as patch:
         if keras.backend.backend() == "tensorflow":
-            from tensorflow.lite.python.optimize.calibrator import Calibrator
+            from tests import own_calibrator
 
-            # The repair patches TensorFlow for good: right in a child, not here.
-            for name in ("__init__", "_feed_tensors"):
-                patch.setattr(Calibrator, name, getattr(Calibrator, name))
+            own_calibrator.give(patch)
             for module in (classifier_trial, lstm_trial):
                 patch.setattr(module, "to_tflite", _converted)
             patch.setattr(

@@ -1,6 +1,5 @@
 """Small models, and a conversion without the child process."""
 
-import importlib
 from pathlib import Path
 
 import keras
@@ -89,18 +88,14 @@ def _in_process(monkeypatch):
         pytest.skip("the converter side needs the TensorFlow backend")
     from dataclasses import replace
 
-    from tensorflow.lite.python.optimize import calibrator as of_tensorflow
-
     from keras_diffmask.export.artifact import Artifact
     from keras_diffmask.export.emit import tensorflow_side
     from keras_diffmask.export.emit.agreement import measure_agreement
     from keras_diffmask.export.emit.checks import check_content
     from keras_diffmask.export.emit.repair import repair as repair_content
+    from tests import own_calibrator
 
-    # The repair patches TensorFlow for good: right in a child, not in a test. A class
-    # of our own, since another file's test may have left the first one patched.
-    monkeypatch.setattr(of_tensorflow, "Calibrator", of_tensorflow.Calibrator)
-    importlib.reload(of_tensorflow)
+    own_calibrator.give(monkeypatch)
 
     def convert(
         model,
