@@ -21,7 +21,13 @@ if not IS_COMMAND_LINE:
     from keras_diffmask.export.npu import VelaEstimate, vela
     from keras_diffmask.export.packing import Packed, pack
     from keras_diffmask.export.reporting import Report, report
-    from keras_diffmask.export.surgery import Plan, plan, recalibrate, strip
+    from keras_diffmask.export.surgery import (
+        Plan,
+        carry_optimizer,
+        plan,
+        recalibrate,
+        strip,
+    )
     from keras_diffmask.export.verification import Verification, verify
 
 __all__ = [
@@ -32,6 +38,7 @@ __all__ = [
     "VelaEstimate",
     "Verification",
     "benchmark",
+    "carry_optimizer",
     "from_tfmot",
     "load_model",
     "measure_dense",

@@ -49,18 +49,28 @@ def train(
     )
 
 
-def compile_classifier(model: keras.Model, recipe: Any, examples: int) -> None:
+def compile_classifier(
+    model: keras.Model,
+    recipe: Any,
+    examples: int,
+    optimizer: keras.Optimizer | None = None,
+) -> None:
     """Compiles a classifier whose outputs are logits, under a cosine to 0.
 
     Args:
         model: the network.
         recipe: its epochs, batch_size, learning_rate and weight_decay.
         examples: how many there are in an epoch.
+        optimizer: one that goes on in the middle of its cosine; by default a new
+            one.
     """
-    steps = recipe.epochs * -(-examples // recipe.batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
+    if optimizer is None:
+        steps = recipe.epochs * -(-examples // recipe.batch_size)
+        schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
+        decay = recipe.weight_decay
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=decay)
     model.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
+        optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         # XLA takes longer to compile these small graphs than it saves.

@@ -1,6 +1,7 @@
 """Training that goes on where it was stopped, with the batches it would have had."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from keras_diffmask.export.demo.training import compile_classifier
 
 #: What is told of an epoch, besides its loss.
 TOLD = ("accuracy", "valid perplexity")
+#: Seconds of the epochs so far, beside the state of a training.
+EPOCHS = "epochs.json"
 #: More than any SeedGenerator draws in an epoch; 2,000 epochs fit into its state.
 DRAWS = 1 << 21
 #: From the number of an epoch to its batches, always the same.
@@ -76,6 +79,7 @@ def fit(
     unfinished: Path,
     advance: Advance,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    part: range | None = None,
 ) -> list[float]:
     """Trains a compiled model, going on from the last epoch in a folder.
 
@@ -86,11 +90,18 @@ def fit(
         unfinished: the folder that holds the state after each epoch.
         advance: called after each epoch, those of an earlier attempt included.
         callbacks: more callbacks.
+        part: the epochs, of all those, that are trained here; all by default.
 
     Returns:
         Seconds of each epoch, those of an earlier attempt included.
     """
-    diary = _Diary(batches, unfinished / "epochs.json", advance)
+    part = range(epochs) if part is None else part
+    if not part:
+        return []
+    if part.stop < epochs:
+        callbacks = (*callbacks, _StopAfter(part.stop - 1))
+        _forget_if_done(unfinished, len(part))
+    diary = _Diary(batches, unfinished / EPOCHS, advance, part.start)
     # A second copy, in case it is stopped while it writes the first.
     backup = keras.callbacks.BackupAndRestore(
         str(unfinished / "backup"), double_checkpoint=True, delete_checkpoint=False
@@ -98,6 +109,7 @@ def fit(
     model.fit(
         batches,
         epochs=epochs,
+        initial_epoch=part.start,
         # Or else Keras would change the order of the batches.
         shuffle=False,
         verbose=0,
@@ -115,6 +127,8 @@ def train_classifier(
     unfinished: Path,
     advance: Advance,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    part: range | None = None,
+    optimizer: keras.Optimizer | None = None,
 ) -> list[float]:
     """Compiles a classifier and trains it, going on from a folder, as in `fit`.
 
@@ -126,23 +140,51 @@ def train_classifier(
         unfinished: the folder that holds the state after each epoch.
         advance: called after each epoch.
         callbacks: more callbacks.
+        part: as in `fit`.
+        optimizer: one that goes on; by default a new one.
 
     Returns:
         Seconds of each epoch.
     """
     examples = len(data.x_train)
-    compile_classifier(model, recipe, examples)
+    compile_classifier(model, recipe, examples, optimizer)
     order = shuffled(examples, recipe.batch_size, seed)
     batches = Batches(order, data.x_train, data.y_train)
-    return fit(model, batches, recipe.epochs, unfinished, advance, callbacks)
+    return fit(model, batches, recipe.epochs, unfinished, advance, callbacks, part)
+
+
+class _StopAfter(keras.callbacks.Callback):
+    """Ends training before its last epoch; `fit` was told of all of them.
+
+    So the search for gates takes the part of all epochs that it would take.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self._last = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if epoch == self._last:
+            self.model.stop_training = True
+
+
+def _forget_if_done(unfinished: Path, epochs: int) -> None:
+    """Keras would go on behind the last epoch before it asks whether to stop."""
+    diary = unfinished / EPOCHS
+    if diary.exists() and len(json.loads(diary.read_text())) >= epochs:
+        shutil.rmtree(unfinished)
+        unfinished.mkdir()
 
 
 class _Diary(keras.callbacks.Callback):
     """Orders the batches and the noise, and keeps the seconds of every epoch."""
 
-    def __init__(self, batches: Batches, path: Path, advance: Advance) -> None:
+    def __init__(
+        self, batches: Batches, path: Path, advance: Advance, first: int
+    ) -> None:
         super().__init__()
         self._batches, self._path, self._advance = batches, path, advance
+        self._first = first
         self.seconds: list[float] = []
         if path.exists():
             self.seconds = json.loads(path.read_text())
@@ -166,7 +208,9 @@ class _Diary(keras.callbacks.Callback):
         self._started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.seconds[epoch:] = [round(time.monotonic() - self._started, 2)]
+        self.seconds[epoch - self._first :] = [
+            round(time.monotonic() - self._started, 2)
+        ]
         self._path.write_text(json.dumps(self.seconds))
         told = ((name, (logs or {}).get(name)) for name in ("loss", *TOLD))
         parts = [f"{name} {value:.3f}" for name, value in told if value is not None]

@@ -1,6 +1,6 @@
 """Cut: build the smaller model that a proof allows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -20,15 +20,26 @@ def cut(proof: Proof) -> keras.Model:
 def parameters_left(proof: Proof) -> int:
     """Entries of all weights of the model that `cut` would return."""
     total = 0
-    for step in {id(step.layer): step for step in reversed(proof.live)}.values():
-        what = _what_stays(proof, step, str)
-        if step.rule.vanishes(step, what) or not hasattr(step.layer, "count_params"):
-            continue
-        _, left = step.rule.shrink(step, what)
+    for step, left in shrunk_weights(proof):
         arrays = list(left.values()) if isinstance(left, dict) else left
         sizes = [np.size(array) for array in arrays]
         total += sum(sizes) if sizes else step.layer.count_params()
     return total
+
+
+def shrunk_weights(
+    proof: Proof, change: Callable[[Cut], Cut] = lambda what: what
+) -> Iterator[tuple[Step, Any]]:
+    """The weights that each layer keeps, as `Rule.shrink` says; empty where all.
+
+    Args:
+        proof: what may go. Its model's layers are asked for their weights now.
+        change: what is to be cut -> what is to be cut instead.
+    """
+    for step in {id(step.layer): step for step in reversed(proof.live)}.values():
+        what = _what_stays(proof, step, str)
+        if not step.rule.vanishes(step, what) and hasattr(step.layer, "count_params"):
+            yield step, step.rule.shrink(step, change(what))[1]
 
 
 def _what_stays(proof: Proof, step: Step, free_name: Callable[[str], str]) -> Cut:

@@ -2,13 +2,11 @@
 
 import keras
 
-from keras_diffmask import rebuild
 from keras_diffmask.export.surgery.cut import cut, parameters_left
 from keras_diffmask.export.surgery.plan import Plan, rows_of
-from keras_diffmask.graph import Proof, prove, trace
-from keras_diffmask.masking.bake import bake, keep_countdowns
+from keras_diffmask.export.surgery.proved import proved
+from keras_diffmask.masking.bake import keep_countdowns
 from keras_diffmask.masking.stock import Quantizers
-from keras_diffmask.masking.undecided import warn_if_undecided
 
 
 def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
@@ -53,8 +51,8 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
     3
     """
     if not keep_quantizers:
-        return cut(_proved(model))
-    slim = cut(_proved(model, Quantizers.KEPT))
+        return cut(proved(model))
+    slim = cut(proved(model, Quantizers.KEPT))
     keep_countdowns(model, slim)
     return slim
 
@@ -73,7 +71,7 @@ def plan(model: keras.Model) -> Plan:
     Raises:
         UnsupportedModelError: as for `strip`.
     """
-    proof = _proved(model)
+    proof = proved(model)
     counts = proof.count(proof.graph.macs()).values()
     return Plan(
         model=model.name,
@@ -82,11 +80,3 @@ def plan(model: keras.Model) -> Plan:
         parameters=(proof.graph.model.count_params(), parameters_left(proof)),
         branches=proof.closed_branches(),
     )
-
-
-def _proved(model: keras.Model, quantizers: Quantizers = Quantizers.DROPPED) -> Proof:
-    stock = bake(model, quantizers)
-    # Its caller's caller, whoever asked for the strip or the plan.
-    warn_if_undecided(model, stacklevel=3)
-    rebuild.require_finite(stock)
-    return prove(trace(stock))

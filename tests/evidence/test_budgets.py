@@ -40,10 +40,14 @@ def _small(shape: Any = SHAPE, classes: int = 10, width: float = 1.0) -> keras.M
 def small_and_eager() -> Any:
     """What is trained here is small, and takes longer to compile than to train."""
 
-    def compiled(model: keras.Model, *_: Any) -> None:
+    def compiled(
+        model: keras.Model, recipe: Any, examples: int, optimizer: Any = None
+    ) -> None:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         eagerly = keras.backend.backend() == "tensorflow"
-        model.compile("adam", loss, metrics=["accuracy"], run_eagerly=eagerly)
+        model.compile(
+            optimizer or "adam", loss, metrics=["accuracy"], run_eagerly=eagerly
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(methods, "resnet8", _small)
@@ -61,10 +65,10 @@ def test_width_of_a_resnet8() -> None:
 
 @pytest.mark.parametrize("share", [0.5, 0.15])
 def test_narrowed_is_the_widest_that_fits(share: float) -> None:
-    model, callbacks = methods.narrowed(_task(share))
+    model = methods.narrowed(_task(share))
     most = share * export.plan(_small()).macs[0]
     first, second = (model.get_layer(n).filters for n in ("stem", "alone"))
-    assert export.plan(model).macs[0] <= most and not callbacks
+    assert export.plan(model).macs[0] <= most
     # A step wider: one more channel in the layer that gains it first.
     wider = min(
         export.plan(_small(width=width)).macs[0]
@@ -76,16 +80,15 @@ def test_narrowed_is_the_widest_that_fits(share: float) -> None:
 @pytest.mark.parametrize("share", [0.5, 0.15])
 def test_l1_norms_close_the_smallest_filters_of_each_layer(share: float) -> None:
     keras.utils.set_random_seed(0)
-    model, (prune,) = methods.l1_norm(_task(share))
-    prune.set_model(model)
-    prune.on_epoch_begin(1)
-    assert all(gate.keep.all() for gate in kd.gates(model)), "not before its epoch"
+    l1 = methods.METHODS[methods.L1]
+    model = l1.start(_task(share))
+    assert all(gate.keep.all() for gate in kd.gates(model)), "not before the turn"
 
     def sums(name: str) -> np.ndarray:
         kernel = keras.ops.convert_to_numpy(model.get_layer(name).kernel)
         return np.abs(kernel).sum(axis=(0, 1, 2))
 
-    prune.on_epoch_begin(2)
+    l1.close(model, share)
     tied, alone = kd.gates(model)
     shares = []
     for gate, norms in ((tied, sums("stem") + sums("branch")), (alone, sums("alone"))):
@@ -119,7 +122,7 @@ def test_quick_run_from_data_to_table(quick: Any) -> None:
 
 def test_second_run_trains_nothing(quick: Any, monkeypatch: Any) -> None:
     folder, report, words = quick
-    monkeypatch.setattr(trainings, "train", None)
+    monkeypatch.setattr(trainings, "finish", None)
     assert main(words) == 0
     assert json.loads((folder / "budgets.json").read_text()) == report
 
@@ -130,7 +133,7 @@ def test_network_of_a_training_is_kept_beside_its_figures(
     folder, report, _ = quick
     settings = Settings(out=str(folder), quick=True)
     with monkeypatch.context() as patch:
-        patch.setattr(trainings, "train", None)
+        patch.setattr(trainings, "finish", None)
         ours = trainings.Trainings(settings, 0, 1, Silent())
         model = ours.model("ours", 0.5)
     figures = report["figures"]["trials"][1]["figures"][0]
@@ -139,7 +142,8 @@ def test_network_of_a_training_is_kept_beside_its_figures(
     for file in (folder / "runs").glob("*.keras"):
         file.unlink()
     assert ours.model("ours", 0.5).count_params() == figures["parameters"]
-    assert len(list((folder / "runs").glob("*.keras"))) == 1
+    # That of the first half, and what became of it.
+    assert len(list((folder / "runs").glob("*.keras"))) == 2
 
 
 def _figures(test: float, share: float) -> dict[str, float]:

@@ -50,11 +50,13 @@ class _Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def _fitted(folder: Path, *callbacks: Any) -> tuple[keras.Model, list[float]]:
+def _fitted(
+    folder: Path, *callbacks: Any, part: range | None = None
+) -> tuple[keras.Model, list[float]]:
     model = _model()
     batches = fitting.Batches(fitting.shuffled(EXAMPLES, 8, seed=1), *_data())
-    seconds = fitting.fit(model, batches, EPOCHS, folder, lambda _: None, callbacks)
-    return model, seconds
+    given = EPOCHS, folder, lambda _: None, callbacks, part
+    return model, fitting.fit(model, batches, *given)
 
 
 def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
@@ -72,6 +74,25 @@ def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
         np.testing.assert_array_equal(left, right, err_msg=one.path)
     before, after = kd.export.plan(resumed).macs
     assert after <= 0.5 * before
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_two_parts_are_the_whole(tmp_path: Path, is_done: bool) -> None:
+    for name in ("whole", "first", "second"):
+        (tmp_path / name).mkdir()
+    whole, _ = _fitted(tmp_path / "whole")
+    if is_done:
+        # It was stopped after the last epoch of the part, before it could go on.
+        _fitted(tmp_path / "first", part=range(3))
+    model, first = _fitted(tmp_path / "first", part=range(3))
+    assert all(gate.is_fixed for gate in kd.gates(model))
+    batches = fitting.Batches(fitting.shuffled(EXAMPLES, 8, seed=1), *_data())
+    given = EPOCHS, tmp_path / "second", lambda _: None
+    second = fitting.fit(model, batches, *given, part=range(3, EPOCHS))
+    assert (len(first), len(second)) == (3, 1)
+    for one, other in zip(whole.variables, model.variables, strict=True):
+        left, right = (keras.ops.convert_to_numpy(v) for v in (one, other))
+        np.testing.assert_array_equal(left, right, err_msg=one.path)
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:

@@ -37,7 +37,7 @@ def test_quick_run_from_data_to_table(quick: Any) -> None:
 
 def test_second_run_trains_nothing(quick: Any, monkeypatch: Any) -> None:
     folder, report, words = quick
-    monkeypatch.setattr(trainings, "train", None)
+    monkeypatch.setattr(trainings, "finish", None)
     monkeypatch.setattr(trainings.files, "measure", None)
     assert main(words) == 0
     assert json.loads((folder / "joint.json").read_text()) == report

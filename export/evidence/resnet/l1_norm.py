@@ -1,62 +1,26 @@
 """Filter pruning by L1 norms, with fine-tuning: what ours is compared with."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
 from keras_diffmask.export.evidence.resnet.widths import largest
 from keras_diffmask.export.surgery import plan
-from keras_diffmask.masking import gates, mask_model
-
-#: Part of the epochs after which L1 norms decide, as our search does.
-HALF = 0.5
-
-
-def by_l1_norm(
-    model: keras.Model, share: float, epochs: int
-) -> tuple[keras.Model, keras.callbacks.Callback]:
-    """Trained dense, then each layer loses the filters of the smallest L1 norms.
-
-    The same part of every layer goes, the smallest part that meets the budget:
-    norms of different layers do not compare. Layers that an Add ties lose the
-    filters whose norms are smallest in sum.
-
-    Args:
-        model: a plain one.
-        share: MACs that may be left, of the model's.
-        epochs: in all, those of the fine-tuning included.
-
-    Returns:
-        What to train, and the callback that prunes it on the way.
-
-    Reference:
-        Li, Kadav, Durdanovic, Samet and Graf, arXiv:1608.08710, section 3.1.
-    """
-    masked = mask_model(model, "straight_through")
-    for gate in gates(masked):
-        gate.set_keep(np.ones(gate.units, bool))
-    return masked, _L1Pruning(share, int(HALF * epochs))
-
-
-class _L1Pruning(keras.callbacks.Callback):
-    """Closes filters at the start of one epoch; what follows is the fine-tuning."""
-
-    def __init__(self, share: float, epoch: int) -> None:
-        super().__init__()
-        self._share, self._at = share, epoch
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if epoch == self._at:
-            prune_by_l1_norm(self.model, self._share)
+from keras_diffmask.masking import gates
 
 
 def prune_by_l1_norm(model: keras.Model, share: float) -> None:
     """Close the filters with the smallest L1 norms, the same part of each layer.
 
+    The smallest part that meets the budget: norms of different layers do not
+    compare. Layers that an Add ties lose the filters whose norms are smallest in
+    sum.
+
     Args:
         model: a masked one with a gate per set of tied channels.
         share: MACs that are left, of the dense network's.
+
+    Reference:
+        Li, Kadav, Durdanovic, Samet and Graf, arXiv:1608.08710, section 3.1.
     """
     scores = l1_norms(model)
 

@@ -1,20 +1,25 @@
 """Ways to a smaller network: ours, a narrower one, L1 norms, and integers in it."""
 
 import dataclasses
+import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
+import numpy as np
 
 from keras_diffmask.budget import Budget
 from keras_diffmask.export.benchmarking.networks import resnet8
-from keras_diffmask.export.evidence.resnet.l1_norm import by_l1_norm
+from keras_diffmask.export.evidence.resnet.l1_norm import prune_by_l1_norm
 from keras_diffmask.export.evidence.resnet.widths import largest
 from keras_diffmask.export.surgery import plan
-from keras_diffmask.masking import mask_model
+from keras_diffmask.masking import gates, mask_model
 
 DENSE, OURS, NARROW, L1 = "dense", "ours", "narrowed", "L1 norm"
 MASK = "ours, differentiable mask"
 JOINT_8, JOINT_4 = "ours with int8", "ours with int4"
+#: Part of the epochs after which everybody's decision falls: that of our search.
+HALF = Budget(macs=1.0).search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,61 +42,90 @@ class Task:
         """The ResNet-8, plain, every layer narrowed to a share of its channels."""
         return resnet8(self.shape, self.classes, width)
 
-
-#: What to train, and the callbacks it needs.
-Trained = tuple[keras.Model, tuple[keras.callbacks.Callback, ...]]
-
-
-def dense(task: Task) -> Trained:
-    """The whole network."""
-    return task.network(), ()
+    @property
+    def turn(self) -> int:
+        """The first epoch that trains what is left."""
+        return math.ceil(HALF * self.epochs)
 
 
-def ours(task: Task) -> Trained:
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A way to a network: half of the epochs, a decision, and the other half.
+
+    The other half trains what `strip` leaves, with the optimizer's state.
+
+    Args:
+        start: makes what is trained first.
+        close: closes channels at the turn: what is trained, and the share of the
+            MACs that may be left. By default training itself has decided.
+        first: name of the first half, where it is the same for several methods
+            and every share.
+        settings: what else the figures depend on, as plain data.
+    """
+
+    start: Callable[[Task], keras.Model]
+    close: Callable[[keras.Model, float], None] = lambda model, share: None
+    first: str | None = None
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def all_open(task: Task) -> keras.Model:
+    """The whole network, with gates that stay open until somebody closes them.
+
+    Its function is the plain one's, bit for bit.
+    """
+    model = mask_model(task.network(), "straight_through")
+    for gate in gates(model):
+        gate.set_keep(np.ones(gate.units, bool))
+    return model
+
+
+def ours(task: Task) -> keras.Model:
     """Gates under a budget of MACs, with the default settings."""
-    return mask_model(task.network(), budget=Budget(macs=task.share)), ()
+    return mask_model(task.network(), budget=Budget(macs=task.share))
 
 
-def ours_with_scales(task: Task) -> Trained:
+def ours_with_scales(task: Task) -> keras.Model:
     """Budget as in `ours`, on learned scales, which no noise is put on."""
     budget = Budget(macs=task.share)
-    return mask_model(task.network(), "differentiable_mask", budget=budget), ()
+    return mask_model(task.network(), "differentiable_mask", budget=budget)
 
 
-def ours_with_int8(task: Task) -> Trained:
+def ours_with_int8(task: Task) -> keras.Model:
     """Gates as in `ours`, with the device's 8-bit integers in the training."""
     return _quantized(task, "int8")
 
 
-def ours_with_int4(task: Task) -> Trained:
+def ours_with_int4(task: Task) -> keras.Model:
     """Gates as in `ours`, with weights of 4 bits in the training."""
     return _quantized(task, "int4")
 
 
-def _quantized(task: Task, integers: str) -> Trained:
+def _quantized(task: Task, integers: str) -> keras.Model:
     budget = Budget(macs=task.share)
-    return mask_model(task.network(), budget=budget, quantization=integers), ()
+    return mask_model(task.network(), budget=budget, quantization=integers)
 
 
-def narrowed(task: Task) -> Trained:
+def narrowed(task: Task) -> keras.Model:
     """Every layer narrowed by the same factor, the largest that the budget allows."""
     most = task.share * plan(task.network()).macs[0]
     width = largest(lambda width: plan(task.network(width)).macs[0] <= most)
-    return task.network(width), ()
+    return task.network(width)
 
 
-def l1_norm(task: Task) -> Trained:
-    """Pruned by L1 norms after half of the epochs, then fine-tuned."""
-    model, prune = by_l1_norm(task.network(), task.share, task.epochs)
-    return model, (prune,)
+def _defaults() -> dict[str, Any]:
+    """Those of a budget: another version of this library may have others."""
+    budget = Budget(macs=1.0)
+    return {name: getattr(budget, name) for name in ("search", "ramp", "warmup")}
 
 
-METHODS: dict[str, Callable[[Task], Trained]] = {
-    DENSE: dense,
-    OURS: ours,
-    MASK: ours_with_scales,
-    JOINT_8: ours_with_int8,
-    JOINT_4: ours_with_int4,
-    NARROW: narrowed,
-    L1: l1_norm,
+_OPEN = "all gates open"
+METHODS: dict[str, Method] = {
+    DENSE: Method(all_open, first=_OPEN),
+    OURS: Method(ours, settings=_defaults()),
+    MASK: Method(ours_with_scales, settings=_defaults()),
+    JOINT_8: Method(ours_with_int8, settings=_defaults()),
+    JOINT_4: Method(ours_with_int4, settings=_defaults()),
+    NARROW: Method(narrowed),
+    L1: Method(all_open, prune_by_l1_norm, first=_OPEN),
 }

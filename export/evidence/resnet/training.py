@@ -5,9 +5,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_diffmask.errors import BudgetError
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.recipes import Recipe
-from keras_diffmask.export.demo.reporter import Advance, Reporter
+from keras_diffmask.export.demo.reporter import Advance
 from keras_diffmask.export.demo.training import score
 from keras_diffmask.export.evidence import fitting
 from keras_diffmask.export.evidence.peers.peer import PEERS
@@ -15,31 +16,78 @@ from keras_diffmask.export.evidence.peers.training import train_peer
 from keras_diffmask.export.evidence.report import Clock
 from keras_diffmask.export.evidence.resnet.methods import METHODS, Task
 from keras_diffmask.export.runs import Figures
-from keras_diffmask.export.surgery import plan, strip
+from keras_diffmask.export.surgery import carry_optimizer, plan, strip
+from keras_diffmask.masking import standing
 from keras_diffmask.quantizers import quantizers_of
 
+#: A network, and figures of it.
+Trained = tuple[keras.Model, Figures]
 
-def train(
+
+def task_of(data: Dataset, recipe: Recipe, share: float) -> Task:
+    """What is to be trained.
+
+    Args:
+        data: the data set.
+        recipe: how to train.
+        share: MACs that may be left, of the dense network's.
+    """
+    return Task(data.input_shape, len(data.classes), share, recipe.epochs)
+
+
+def begin(
     method: str,
     share: float,
     data: Dataset,
     recipe: Recipe,
     seed: int,
     unfinished: Path,
-    label: str,
-    reporter: Reporter,
-) -> tuple[keras.Model, Figures]:
-    """Trains one network, strips it, counts and scores what is left.
+    advance: Advance,
+) -> Trained:
+    """Trains until the decision.
+
+    Args:
+        method: one of `METHODS`.
+        share: MACs that may be left, of the dense network's.
+        data: the data set.
+        recipe: how to train.
+        seed: seed of weights, batches and gates.
+        unfinished: folder of the training's state.
+        advance: called after each epoch.
+
+    Returns:
+        The network as it is then, compiled, and the seconds of each epoch.
+    """
+    task = task_of(data, recipe, share)
+    keras.utils.set_random_seed(seed)
+    model = METHODS[method].start(task)
+    seconds = fitting.train_classifier(
+        model, data, recipe, seed, unfinished, advance, part=range(task.turn)
+    )
+    return model, {"epoch_seconds": seconds}
+
+
+def finish(
+    method: str,
+    share: float,
+    begun: Trained | None,
+    data: Dataset,
+    recipe: Recipe,
+    seed: int,
+    unfinished: Path,
+    advance: Advance,
+) -> Trained:
+    """Trains what is left after the decision, counts it and scores it.
 
     Args:
         method: one of `METHODS` or `PEERS`.
         share: MACs that may be left, of the dense network's.
+        begun: what `begin` made; None of a peer, which trains the whole by itself.
         data: the data set. Its test part is used once, at the end.
         recipe: how to train.
         seed: seed of weights, batches and gates.
         unfinished: folder of the training's state.
-        label: what to write before the phase.
-        reporter: shows the progress.
+        advance: called after each epoch.
 
     Returns:
         The stripped network, its quantizers kept, and plain figures: accuracies,
@@ -47,46 +95,62 @@ def train(
         also its versions, and how many weights are not 0.
     """
     clock = Clock()
-    keras.utils.set_random_seed(seed)
-    task = Task(data.input_shape, len(data.classes), share, recipe.epochs)
-    by = _by_peer if method in PEERS else _by_gates
-    with reporter.phase(label, recipe.epochs) as advance:
-        slim, after, seconds, more = by(
+    task = task_of(data, recipe, share)
+    if begun is None:
+        slim, seconds, more = _by_peer(
             method, task, data, recipe, seed, unfinished, advance
         )
-    before = plan(task.network()).macs[0]
+    else:
+        model, figures = begun
+        slim, second = _what_is_left(
+            method, model, task, data, recipe, seed, unfinished, advance
+        )
+        seconds, more = [*figures["epoch_seconds"], *second], {}
+    before, after = plan(task.network()).macs[0], plan(slim).macs[0]
     return slim, {
         "test": score(slim, data.x_test, data.y_test),
         "validation": score(slim, data.x_val, data.y_val),
         "parameters": slim.count_params(),
         "macs": after,
         "macs_share": after / before,
-        "epoch_seconds": float(np.median(seconds)),
+        # What is left is trained in less time than the whole.
+        "epoch_seconds": float(np.mean(seconds)),
         "seconds": round(sum(seconds) + clock.seconds(), 1),
         **more,
     }
 
 
-#: The stripped network, its MACs, the seconds of each epoch, and more figures.
-_Left = tuple[keras.Model, int, list[float], Figures]
-
-
-def _by_gates(
+def _what_is_left(
     method: str,
+    model: keras.Model,
     task: Task,
     data: Dataset,
     recipe: Recipe,
     seed: int,
     unfinished: Path,
     advance: Advance,
-) -> _Left:
-    """This library's, and what it can be asked for."""
-    model, callbacks = METHODS[method](task)
-    seconds = fitting.train_classifier(
-        model, data, recipe, seed, unfinished, advance, callbacks
-    )
+) -> tuple[keras.Model, list[float]]:
+    """Closes what is to go, strips it, and trains on; the seconds of each epoch."""
+    METHODS[method].close(model, task.share)
+    now = standing(model)
+    if now is not None and (now.is_searching or not now.is_met):
+        raise BudgetError(
+            f"gates that were decided after {task.turn} of {task.epochs} epochs",
+            "some that were not",
+            "This is an error of the evidence; please report it.",
+        )
     slim = strip(model, keep_quantizers=bool(quantizers_of(model)))
-    return slim, plan(model).macs[1], seconds, {}
+    seconds = fitting.train_classifier(
+        slim,
+        data,
+        recipe,
+        seed,
+        unfinished,
+        advance,
+        part=range(task.turn, task.epochs),
+        optimizer=carry_optimizer(model, slim),
+    )
+    return slim, seconds
 
 
 def _by_peer(
@@ -97,15 +161,16 @@ def _by_peer(
     seed: int,
     unfinished: Path,
     advance: Advance,
-) -> _Left:
-    """Another library's."""
+) -> tuple[keras.Model, list[float], Figures]:
+    """Another library's network, the seconds of each epoch, and more figures."""
+    keras.utils.set_random_seed(seed)
     peer, network = PEERS[method], task.network()
     trained = train_peer(
         peer, network, task.share, data, recipe, seed, unfinished, advance
     )
     slim = trained.model
     more = {"versions": trained.versions, "difference": trained.difference}
-    return slim, plan(slim).macs[0], trained.seconds, {**more, **_zeros(slim)}
+    return slim, trained.seconds, {**more, **_zeros(slim)}
 
 
 def _zeros(model: keras.Model) -> Figures:

@@ -17,7 +17,13 @@ from keras_diffmask.export.evidence.kept import Kept
 from keras_diffmask.export.evidence.peers.peer import PEERS
 from keras_diffmask.export.evidence.resnet import files
 from keras_diffmask.export.evidence.resnet.latency import measure_latency
-from keras_diffmask.export.evidence.resnet.training import train
+from keras_diffmask.export.evidence.resnet.methods import METHODS
+from keras_diffmask.export.evidence.resnet.training import (
+    Trained,
+    begin,
+    finish,
+    task_of,
+)
 from keras_diffmask.export.evidence.settings import Settings
 from keras_diffmask.export.runs import Figures
 
@@ -73,12 +79,35 @@ class Trainings:
         train_it = functools.partial(self._train, method, share)
         return self._kept.model(self._about(method, share), train_it)
 
-    def _train(
-        self, method: str, share: float, unfinished: Path
-    ) -> tuple[keras.Model, Figures]:
+    def _train(self, method: str, share: float, unfinished: Path) -> Trained:
+        begun, turn = None, 0
+        if method not in PEERS:
+            begun = self._begun(method, share)
+            turn = task_of(self.data, self.recipe, share).turn
         label = f"{self._label}: {method} at {share:.0%}"
-        given = self.data, self.recipe, self._seed, unfinished, label, self._reporter
-        return train(method, share, *given)
+        with self._reporter.phase(label, self.recipe.epochs - turn) as advance:
+            given = self.data, self.recipe, self._seed, unfinished, advance
+            return finish(method, share, begun, *given)
+
+    def _begun(self, method: str, share: float) -> Trained:
+        """The first half of a training, which others may have in common with it."""
+        name, first = method, METHODS[method].first
+        about = self._method(method, share)
+        if first is not None:
+            name, share, about = first, 1.0, {"method": first}
+
+        def train_it(unfinished: Path) -> Trained:
+            label = f"{self._label}: {name} at {share:.0%}, first half"
+            turn = task_of(self.data, self.recipe, share).turn
+            with self._reporter.phase(label, turn) as advance:
+                given = self.data, self.recipe, self._seed, unfinished, advance
+                return begin(method, share, *given)
+
+        about = keyed.about(
+            f"{NAME}, first half", self.data, self.recipe, self._seed, **about
+        )
+        model = self._kept.model(about, train_it)
+        return model, self._kept.figures(about, train_it)
 
     def file(self, method: str, share: float, name: str) -> Figures:
         """Of the network as a .tflite file.
@@ -152,10 +181,10 @@ class Trainings:
         return self._kept.runs.once(about, make)
 
     def _method(self, method: str, share: float) -> dict:
+        of = PEERS if method in PEERS else METHODS
+        settings = of[method].settings
         about = {"method": method, "share": share}
-        # Those of a peer are not the defaults of a version of this library.
-        settings = {"settings": PEERS[method].settings} if method in PEERS else {}
-        return {**about, **settings}
+        return {**about, "settings": settings} if settings else about
 
     def _about(self, method: str, share: float) -> dict:
         return keyed.about(
