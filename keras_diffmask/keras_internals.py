@@ -255,41 +255,6 @@ def uses_weight_decay(optimizer: Any, variable: Any) -> bool:
     return optimizer._use_weight_decay(variable)
 
 
-def slots_of(optimizer: Any) -> dict[str, list[Any]]:
-    """What an optimizer keeps per trainable variable: name -> one or None for each.
-
-    Only states of the shape of their variable; of others it says nothing.
-    """
-    shapes = [tuple(variable.shape) for variable in optimizer._trainable_variables]
-
-    def are_slots(value: Any) -> bool:
-        return (
-            isinstance(value, list)
-            and len(value) == len(shapes)
-            and any(one is not None for one in value)
-            and all(
-                one is None
-                or (isinstance(one, keras.Variable) and tuple(one.shape) == shape)
-                for one, shape in zip(value, shapes, strict=True)
-            )
-        )
-
-    own = ("_variables", "_trainable_variables")
-    return {
-        name: value
-        for name, value in vars(optimizer).items()
-        if name not in own and are_slots(value)
-    }
-
-
-def decaying(optimizer: Any) -> list[bool]:
-    """Per trainable variable of a built optimizer: whether weight decay is for it."""
-    return [
-        uses_weight_decay(optimizer, variable)
-        for variable in optimizer._trainable_variables
-    ]
-
-
 def takes_training(layer: Any) -> bool:
     """Whether a layer's `call` has an argument `training`."""
     return bool(getattr(layer, "_call_has_training_arg", False))

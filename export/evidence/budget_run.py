@@ -7,6 +7,7 @@ from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import budget_table, keyed
 from keras_diffmask.export.evidence.report import Report, report_of
+from keras_diffmask.export.evidence.resnet.methods import ESTIMATOR
 from keras_diffmask.export.evidence.resnet.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.settings import Settings
 
@@ -19,8 +20,8 @@ def budgets(settings: Settings, reporter: Reporter) -> Report:
     """Trains the dense ResNet-8, and every method at every budget, per seed.
 
     All get the same data, batches, optimizer, learning rates and number of
-    epochs in all, and the library's default settings. The recipe is the demo's;
-    nothing was chosen on the test part.
+    epochs in all. Ours has gates of `differentiable_mask` and the default settings
+    of a budget. The recipe is the demo's; nothing was chosen on the test part.
 
     Args:
         settings: what to do; the images are those in `data_dir`, by default the
@@ -69,7 +70,9 @@ def _report(
             f"{len(data.x_test):,} to test.",
             f"ResNet-8, {recipe.epochs} epochs in all for every network, batch "
             f"{recipe.batch_size}, seeds: {seeds}. L1 norms decide after half of "
-            "the epochs, as our search does.",
+            "the epochs, as our search does; what is left then trains on with the "
+            "optimizer's state. Ours has the default settings of a budget and gates of "
+            f"{ESTIMATOR}.",
         ),
         [budget_table.table(trials)],
         budget_table.notes(trials),

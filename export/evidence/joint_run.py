@@ -22,9 +22,9 @@ def joint(settings: Settings, reporter: Reporter) -> Report:
     """Trains a ResNet-8 dense, pruned, and pruned with integers of 8 and 4 bits.
 
     All get the same data, batches, optimizer, learning rates and number of
-    epochs in all, and the library's default settings; nothing was chosen on the
-    test part. What was trained in floats is quantized afterwards, with 256
-    examples.
+    epochs in all, gates of `differentiable_mask` and the default settings of a
+    budget; nothing was chosen on the test part. What was trained in floats is
+    quantized afterwards, with 256 examples.
 
     Args:
         settings: what to do; the images are those in `data_dir`, by default the

@@ -24,8 +24,8 @@ def peers(settings: Settings, reporter: Reporter) -> Report:
 
     All get the same data, initial weights, batches, optimizer, learning rates and
     number of epochs in all; every decision falls after half of them. This library
-    has its default settings, once with the default estimator and once with learned
-    scales; those of the peers are their own examples', with what was chosen on
+    has its default settings, once with learned scales and once with the default
+    estimator; those of the peers are their own examples', with what was chosen on
     validation parts in `peers.peer`. A peer trains in a process of its own; its
     network comes back to Keras, so that its files are made and measured as ours are.
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from keras_diffmask.export.evidence.peers.peer import PEERS, TFMOT
 from keras_diffmask.export.evidence.report import Sample, Table
-from keras_diffmask.export.evidence.resnet.methods import DENSE, L1, MASK, NARROW, OURS
+from keras_diffmask.export.evidence.resnet.methods import DENSE, HARD, L1, NARROW, OURS
 from keras_diffmask.export.runs import Figures
 
 #: Method -> the figures of each seed, with those of its files and their latency.
 Trials = dict[str, list[Figures]]
 #: Ways of this library; what is said of "ours" is said of the one that the
 #: validation part prefers.
-OURS_ALL = (OURS, MASK)
+OURS_ALL = (OURS, HARD)
 METHODS = (DENSE, *OURS_ALL, NARROW, L1, *PEERS)
 FILES = ("float32", "int8")
 TRAINED = (

@@ -10,6 +10,7 @@ from keras_diffmask import keras_internals, rebuild
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.surgery.cut import shrunk_weights
 from keras_diffmask.export.surgery.proved import proved
+from keras_diffmask.export.surgery.slots import others, slots_of
 from keras_diffmask.graph import Cut
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
@@ -88,6 +89,11 @@ class _Carrier:
         is_quantized = bool(quantizers_of(slim))
         self._kept = Quantizers.KEPT if is_quantized else Quantizers.DROPPED
         self._proof = proved(model, self._kept)
+        self._twin = keras.models.clone_model(model)
+        self._twin.set_weights(model.get_weights())
+        # A mask that looks at magnitudes would look at those of states.
+        for gate in gates(self._twin):
+            gate.set_keep(np.ones(gate.mask_shape, bool))
         weights = {one.name: rebuild.weights_without_gates(one) for one in slim.layers}
         self._names = {name: [one.name for one in weights[name]] for name in weights}
         self._places = {
@@ -106,12 +112,8 @@ class _Carrier:
         if not old.weight_decay:
             return
         flags = [
-            np.full(variable.shape, decays, "float32")
-            for variable, decays in zip(
-                self._model.trainable_variables,
-                keras_internals.decaying(old),
-                strict=True,
-            )
+            np.full(one.shape, keras_internals.uses_weight_decay(old, one), "float32")
+            for one in self._model.trainable_variables
         ]
         left = self._left(flags)
         spared = [
@@ -124,9 +126,9 @@ class _Carrier:
 
     def carry(self, old: Any, new: Any) -> None:
         """Everything that one optimizer keeps, to the other."""
-        before = keras_internals.slots_of(old)
-        after = keras_internals.slots_of(new)
-        numbers = [_others(old, before), _others(new, after)]
+        before = slots_of(old, self._model.trainable_variables)
+        after = slots_of(new, self._slim.trainable_variables)
+        numbers = [others(old, before), others(new, after)]
         shapes = [[tuple(one.shape) for one in part] for part in numbers]
         if before.keys() != after.keys() or shapes[0] != shapes[1]:
             raise InvalidArgumentError(
@@ -180,23 +182,9 @@ class _Carrier:
 
     def _stock_of(self, states: list[Any]) -> keras.Model:
         """The stock model of full size, with states for weights."""
-        twin = keras.models.clone_model(self._model)
-        twin.set_weights(self._model.get_weights())
-        for variable, state in zip(twin.trainable_variables, states, strict=True):
-            if state is not None:
-                variable.assign(state)
-        # A mask that looks at magnitudes would look at those of the states.
-        for gate in gates(twin):
-            gate.set_keep(np.ones(gate.mask_shape, bool))
-        return bake(twin, self._kept)
-
-
-def _others(optimizer: Any, slots: dict[str, list[Any]]) -> list[Any]:
-    """What an optimizer keeps that belongs to no variable: steps, rates."""
-    inner = getattr(optimizer, "inner_optimizer", None)
-    apart = {id(one) for states in slots.values() for one in states}
-    apart.update(id(one) for one in (inner.variables if inner else ()))
-    return [one for one in optimizer.variables if id(one) not in apart]
+        for variable, state in zip(self._twin.trainable_variables, states, strict=True):
+            variable.assign(keras.ops.zeros(variable.shape) if state is None else state)
+        return bake(self._twin, self._kept)
 
 
 def _arrays(layer: Any) -> list[np.ndarray]:

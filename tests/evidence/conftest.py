@@ -10,7 +10,7 @@ import pytest
 
 from keras_diffmask import targets
 from keras_diffmask.export.artifact import Artifact
-from keras_diffmask.export.evidence import classifier_trial, lstm_trial
+from keras_diffmask.export.evidence import classifier_trial, fitting, lstm_trial
 from keras_diffmask.export.evidence.resnet import files
 
 WORDS = ("the", "cat", "saw", "a", "dog", "N", "times", "<unk>")
@@ -51,6 +51,26 @@ def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
             classes=np.array(["walk", "sit", "lie"]),
         )
     return root
+
+
+@pytest.fixture(scope="module")
+def trains_eagerly() -> Iterator[None]:
+    """Two batches take longer to compile than to train, once for each half."""
+
+    def compiled(
+        model: keras.Model, recipe: Any, examples: int, optimizer: Any = None
+    ) -> None:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(
+            optimizer or "adam",
+            loss,
+            metrics=["accuracy"],
+            run_eagerly=keras.backend.backend() == "tensorflow",
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "compile_classifier", compiled)
+        yield
 
 
 @pytest.fixture(scope="module")

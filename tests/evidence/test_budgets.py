@@ -12,7 +12,7 @@ from keras_diffmask import export
 from keras_diffmask.export.benchmarking import networks
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.reporter import Silent
-from keras_diffmask.export.evidence import budget_table, fitting
+from keras_diffmask.export.evidence import budget_table
 from keras_diffmask.export.evidence.resnet import methods, trainings
 from keras_diffmask.export.evidence.settings import Settings
 
@@ -37,21 +37,10 @@ def _small(shape: Any = SHAPE, classes: int = 10, width: float = 1.0) -> keras.M
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_and_eager() -> Any:
-    """What is trained here is small, and takes longer to compile than to train."""
-
-    def compiled(
-        model: keras.Model, recipe: Any, examples: int, optimizer: Any = None
-    ) -> None:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        eagerly = keras.backend.backend() == "tensorflow"
-        model.compile(
-            optimizer or "adam", loss, metrics=["accuracy"], run_eagerly=eagerly
-        )
-
+def small(trains_eagerly: None) -> Any:
+    """What is trained here is small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(methods, "resnet8", _small)
-        patch.setattr(fitting, "compile_classifier", compiled)
         yield
 
 

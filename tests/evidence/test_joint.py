@@ -13,7 +13,7 @@ pytest.importorskip("ai_edge_quantizer")
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def quick(tmp_path_factory: pytest.TempPathFactory, trains_eagerly: None) -> Any:
     folder = tmp_path_factory.mktemp("joint") / "results"
     words = ["evidence", "joint", "--quick", "--json", "--out", str(folder)]
     assert main(words) == 0

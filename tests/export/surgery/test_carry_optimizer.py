@@ -75,6 +75,12 @@ def _decided(model: keras.Model) -> keras.Model:
     return model
 
 
+def _compile(model: keras.Model, optimizer: keras.Optimizer) -> None:
+    """A few steps take longer to compile than to make."""
+    eagerly = keras.backend.backend() == "tensorflow"
+    model.compile(optimizer, "mse", run_eagerly=eagerly)
+
+
 def _train(model: keras.Model) -> None:
     x, y = _data(model)
     epochs = STEPS * BATCH // EXAMPLES
@@ -83,7 +89,7 @@ def _train(model: keras.Model) -> None:
 
 def _trained(optimizer: keras.Optimizer, plain: keras.Model) -> keras.Model:
     masked = _decided(kd.mask_model(plain))
-    masked.compile(optimizer, "mse")
+    _compile(masked, optimizer)
     _train(masked)
     return masked
 
@@ -104,7 +110,7 @@ def test_training_goes_on_as_it_would_have(optimizer: str, model: str) -> None:
     keras.utils.set_random_seed(0)
     masked = _trained(OPTIMIZERS[optimizer](), MODELS[model]())
     slim = export.strip(masked)
-    slim.compile(export.carry_optimizer(masked, slim), "mse")
+    _compile(slim, export.carry_optimizer(masked, slim))
     before = [weight.copy() for weight in slim.get_weights()]
     _train(masked)
     _train(slim)
@@ -120,7 +126,7 @@ def test_a_fresh_optimizer_would_train_something_else() -> None:
     keras.utils.set_random_seed(0)
     masked = _trained(OPTIMIZERS["adam"](), _residual())
     slim = export.strip(masked)
-    slim.compile(OPTIMIZERS["adam"](), "mse")
+    _compile(slim, OPTIMIZERS["adam"]())
     _train(masked)
     _train(slim)
     with pytest.raises(AssertionError):
@@ -132,10 +138,10 @@ def test_what_weight_decay_spares_stays_spared() -> None:
     masked = _decided(kd.mask_model(_residual()))
     optimizer = keras.optimizers.AdamW(0.02, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    masked.compile(kd.protect_gates(optimizer, masked), "mse")
+    _compile(masked, kd.protect_gates(optimizer, masked))
     _train(masked)
     slim = export.strip(masked)
-    slim.compile(export.carry_optimizer(masked, slim), "mse")
+    _compile(slim, export.carry_optimizer(masked, slim))
     _train(masked)
     _train(slim)
     _assert_alike(export.strip(masked), slim)
@@ -144,10 +150,10 @@ def test_what_weight_decay_spares_stays_spared() -> None:
 def test_quantizers_train_on_as_well() -> None:
     keras.utils.set_random_seed(0)
     masked = _decided(kd.mask_model(_residual(), quantization="int8"))
-    masked.compile(OPTIMIZERS["adam"](), "mse")
+    _compile(masked, OPTIMIZERS["adam"]())
     _train(masked)
     slim = export.strip(masked, keep_quantizers=True)
-    slim.compile(export.carry_optimizer(masked, slim), "mse")
+    _compile(slim, export.carry_optimizer(masked, slim))
     _train(masked)
     _train(slim)
     _assert_alike(export.strip(masked, keep_quantizers=True), slim)
