@@ -11,7 +11,7 @@ from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.surgery.cut import shrunk_weights
 from keras_diffmask.export.surgery.proved import proved
 from keras_diffmask.export.surgery.slots import others, slots_of
-from keras_diffmask.graph import Cut
+from keras_diffmask.graph import Cut, Proof
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
 from keras_diffmask.masking.stock import Quantizers
@@ -70,7 +70,9 @@ def carry_optimizer(model: keras.Model, slim: keras.Model) -> keras.Optimizer:
         )
     keras_internals.pull_state(model)
     new = type(old).from_config(old.get_config())
-    carrier = _Carrier(model, slim)
+    kept = Quantizers.KEPT if quantizers_of(slim) else Quantizers.DROPPED
+    # Here, so that a warning is of the line that called.
+    carrier = _Carrier(model, slim, proved(model, kept), kept)
     wraps = isinstance(old, keras.optimizers.LossScaleOptimizer)
     if wraps:
         carrier.keep_decay(old.inner_optimizer, new.inner_optimizer)
@@ -84,11 +86,11 @@ def carry_optimizer(model: keras.Model, slim: keras.Model) -> keras.Optimizer:
 
 
 class _Carrier:
-    def __init__(self, model: keras.Model, slim: keras.Model) -> None:
+    def __init__(
+        self, model: keras.Model, slim: keras.Model, proof: Proof, kept: Quantizers
+    ) -> None:
         self._model, self._slim = model, slim
-        is_quantized = bool(quantizers_of(slim))
-        self._kept = Quantizers.KEPT if is_quantized else Quantizers.DROPPED
-        self._proof = proved(model, self._kept)
+        self._proof, self._kept = proof, kept
         self._twin = keras.models.clone_model(model)
         self._twin.set_weights(model.get_weights())
         # A mask that looks at magnitudes would look at those of states.
