@@ -46,9 +46,13 @@ NAMES = {
     "arena, MACs, Vela's cycles, agreement with TFLM; nothing is trained",
     "arm64": "networks on emulated Cortex-A53, A72 and A76: answers as on this "
     "computer, instructions dense against stripped and by channels; nothing is trained",
+    "handwritten": "stripped networks beside the same written by hand at their widths: "
+    "operators, shapes, bytes, answers, emulated instructions; nothing is trained",
+    "resnet50": "seconds to mask, strip and convert keras.applications.ResNet50, and "
+    "of TensorFlow's converter alone; nothing is trained",
     "ptb": "an LSTM language model on Penn Treebank, input and hidden neurons",
 }
-UNTRAINED = ("tiny", "arm64")
+UNTRAINED = ("tiny", "arm64", "handwritten", "resnet50")
 #: The module that has a function of the evidence's name.
 MODULES = {
     "har": "classifier_run",
@@ -60,6 +64,8 @@ MODULES = {
     "peers": "peers_run",
     "tiny": "tiny_run",
     "arm64": "arm64_run",
+    "handwritten": "handwritten_run",
+    "resnet50": "resnet50_run",
     "ptb": "language_run",
 }
 SIZES = ("small", "medium", "large")

@@ -8,6 +8,8 @@ from keras_diffmask.export.artifact import Agreement, Artifact
 # Law 6 promises 1e-5 and its tests measure that; sums in another order move
 # outputs of large nets a little further, a wrong function moves them by far more.
 _FLOAT_LIMIT = 1e-4
+# A sum in another order is many roundings; a deep network may not forgive even one.
+_ROUNDINGS = 8
 
 
 def _last_steps(output: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -18,7 +20,10 @@ def _last_steps(output: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def measure_agreement(
-    artifact: Artifact, samples: list[np.ndarray], reference: tuple[np.ndarray, ...]
+    artifact: Artifact,
+    samples: list[np.ndarray],
+    reference: tuple[np.ndarray, ...],
+    moves: float = 0.0,
 ) -> Agreement:
     """Runs the file on the samples and compares.
 
@@ -26,6 +31,7 @@ def measure_agreement(
         artifact: the converted model.
         samples: one array per input.
         reference: the Keras model's outputs for the first of the samples.
+        moves: how far these move where all weights and inputs do by a rounding.
 
     Returns:
         The distance.
@@ -52,7 +58,7 @@ def measure_agreement(
     scale = float(np.abs(wanted).max(initial=0.0))
     # `not <=` instead of `>`: NaN must not pass.
     if artifact.quantization == "float32" and not (
-        largest <= _FLOAT_LIMIT * max(1.0, scale)
+        largest <= max(_FLOAT_LIMIT * max(1.0, scale), _ROUNDINGS * moves)
     ):
         raise ConversionError(
             "the float .tflite file to compute what the Keras model does",

@@ -167,10 +167,15 @@ def to_tflite(
     check_memory(content, device)
     agreement = Agreement(**report["agreement"])
     if agreement.relative_error > mode.error:
+        hint = (
+            "check the calibration data, or add more"
+            if mode.calibration
+            else "`export.verify` on your own data says whether that matters"
+        )
         warnings.warn(
             f"The {mode.name} outputs differ from the Keras model's by "
-            f"{agreement.relative_error:.1%} (rms; the budget is "
-            f"{mode.error:.0%}): check the calibration data, or add more.",
+            f"{100 * agreement.relative_error:.2g} % (rms; the budget is "
+            f"{100 * mode.error:.2g} %): {hint}.",
             stacklevel=2,
         )
     return Artifact.from_content(

@@ -1,5 +1,6 @@
 """The calls into TensorFlow's converter. Imported in the child process only."""
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from keras_diffmask.export.emit import calibrator
 from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.asking import ask, examples_of
 from keras_diffmask.export.emit.cell_ranges import with_cell_ranges
+from keras_diffmask.export.emit.conditioning import moves_by_rounding
 from keras_diffmask.export.emit.fused_lstm import recording
 from keras_diffmask.export.emit.int4 import quantize_to_int4
 from keras_diffmask.export.emit.recurrent import FusedCall, cells, iterate_layers
@@ -36,12 +38,14 @@ class PreparedModel:
         reference: the outputs of the untouched one for the first samples.
         inputs: its inputs, of known sizes.
         streaming: whether the file is to take one step per call.
+        moves: how far the outputs move by rounding alone; 0 where nobody asked.
     """
 
     model: Any
     reference: tuple[np.ndarray, ...]
     inputs: tuple[InputSize, ...]
     streaming: bool = False
+    moves: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ def prepare_model(
     samples: list[np.ndarray],
     steps: int | None = None,
     streaming: bool = False,
+    conditioned: bool = False,
 ) -> PreparedModel:
     """Computes reference outputs, then swaps layers in place.
 
@@ -65,6 +70,7 @@ def prepare_model(
         samples: one array per input.
         steps: length of the sequences where the model leaves it open.
         streaming: whether the file is to take one step per call.
+        conditioned: also find out how far its outputs move by rounding alone.
 
     Returns:
         The swapped model with the outputs of the untouched one.
@@ -78,12 +84,19 @@ def prepare_model(
         layer.dtype_policy = keras.DTypePolicy("float32")
     for layer in recurrent:
         layer.stateful = False  # every sample is a sequence of its own
-    outputs = model(
-        _one_or_list([sample[:_COMPARED] for sample in samples]), training=False
-    )
-    reference = tuple(map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs)))
+    compared = [sample[:_COMPARED] for sample in samples]
+    reference = _answers(model, compared)
+    moves = 0.0
+    if conditioned:
+        ask_it = functools.partial(_answers, model)
+        moves = moves_by_rounding(model, ask_it, compared, reference)
     swap_layers(model, steps)
-    return PreparedModel(model, reference, tuple(inputs), streaming)
+    return PreparedModel(model, reference, tuple(inputs), streaming, moves)
+
+
+def _answers(model: Any, samples: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    outputs = model(_one_or_list(list(samples)), training=False)
+    return tuple(map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs)))
 
 
 def convert(

@@ -63,13 +63,17 @@ def convert_job(job: Path) -> dict[str, Any]:
     model = keras.saving.load_model(job / jobs.MODEL, compile=False, safe_mode=False)
     inputs = resolve_inputs(model, order["steps"], order["streaming"])
     samples = _load_samples(job / jobs.SAMPLES, inputs)
-    prepared = prepare_model(model, samples, order["steps"], order["streaming"])
+    prepared = prepare_model(
+        model, samples, order["steps"], order["streaming"],
+        # Only a float file is to compute the same.
+        conditioned=order["quantization"] == "float32",
+    )  # fmt: skip
     if order["learned"]:
         content = _write_learned(prepared, order, samples, target)
     else:
         content = _write(prepared, order, samples, target)
     artifact = Artifact.from_content(content, model.name, target.name)
-    agreement = measure_agreement(artifact, samples, prepared.reference)
+    agreement = measure_agreement(artifact, samples, prepared.reference, prepared.moves)
     (job / jobs.RESULT).write_bytes(content)
     return {"agreement": asdict(agreement)}
 

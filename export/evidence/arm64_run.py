@@ -1,6 +1,6 @@
 """LiteRT on emulated Arm cores: its answers, and what a channel costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,11 @@ from keras_diffmask.export.evidence.tiny_networks import ds_cnn
 from keras_diffmask.export.runs import Figures, Runs
 
 NAME = "arm64"
-NETWORKS = {"DS-CNN": ds_cnn, "ResNet-8": resnet8, "depthwise": depthwise_net}
+NETWORKS: dict[str, Callable[[], keras.Model]] = {
+    "DS-CNN": ds_cnn,
+    "ResNet-8": resnet8,
+    "depthwise": depthwise_net,
+}
 SHARE, EXAMPLES, REPEATS = 0.3, 8, 3
 WIDTHS = (8, 12, 15, 16, 17, 20, 23, 24, 25, 28, 31, 32, 33)
 QUICK_WIDTHS = (16, 17)

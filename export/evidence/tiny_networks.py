@@ -4,81 +4,98 @@ Layers, widths and strides are the benchmark's; the last layer gives logits. The
 image classifier, ResNet-8, is in `benchmarking.networks`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 
-from keras_diffmask.export.benchmarking.networks import resnet8
+from keras_diffmask.export.benchmarking.networks import STAGES, resnet8, resnet8_of
 
 layers = keras.layers
 
-# Channels at full width, and the stride of the depthwise convolution before them.
-_MOBILENET = (
-    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
-    *((512, 1),) * 5,
-    *((1024, 2), (1024, 1)),
-)
+# Strides of the depthwise convolutions of MobileNet, and at a quarter of its width
+# the channels of its first convolution and of the 1x1 ones.
+_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
+_QUARTER = (8, 16, 32, 32, 64, 64, *(128,) * 6, 256, 256)
 
 
-def ds_cnn() -> keras.Model:
-    """Keyword spotting: a convolution and four depthwise separable ones, 64 wide.
+def ds_cnn(widths: Sequence[int] = (64,) * 5) -> keras.Model:
+    """Keyword spotting: a convolution and four depthwise separable ones.
+
+    Args:
+        widths: channels of the first convolution and of the four 1x1 ones.
 
     Example:
         >>> ds_cnn().output_shape
         (None, 12)
     """
     inputs = keras.Input((49, 10, 1))
-    x = layers.Conv2D(64, (10, 4), strides=2, padding="same", use_bias=False)(inputs)
+    first, *others = widths
+    x = layers.Conv2D(first, (10, 4), 2, padding="same", use_bias=False)(inputs)
     x = _norm_relu(x)
-    for _ in range(4):
-        x = _separable(x, 64, 1)
+    for channels in others:
+        x = _separable(x, channels, 1)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(12)(x), name="ds_cnn")
 
 
-def mobilenet(width: float = 0.25) -> keras.Model:
+def mobilenet(widths: Sequence[int] = _QUARTER) -> keras.Model:
     """Visual wake words: MobileNet version 1 on 96x96 colour images.
 
     Args:
-        width: share of the channels of every layer.
+        widths: channels of the first convolution and of the 13 1x1 ones.
 
     Example:
         >>> mobilenet().output_shape
         (None, 2)
     """
     inputs = keras.Input((96, 96, 3))
-    first = int(32 * width)
+    first, *others = widths
     x = layers.Conv2D(first, 3, strides=2, padding="same", use_bias=False)(inputs)
     x = _norm_relu(x)
-    for channels, stride in _MOBILENET:
-        x = _separable(x, int(width * channels), stride)
+    for channels, stride in zip(others, _STRIDES, strict=True):
+        x = _separable(x, channels, stride)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(2)(x), name="mobilenet_v1_025")
 
 
-def autoencoder() -> keras.Model:
-    """Anomaly detection: Dense layers of 128 around a bottleneck of 8.
+def autoencoder(
+    widths: Sequence[int] = (128, 128, 128, 128, 8, 128, 128, 128, 128),
+) -> keras.Model:
+    """Anomaly detection: Dense layers around a bottleneck.
+
+    Args:
+        widths: units of the layers before the last.
 
     Example:
         >>> autoencoder().output_shape
         (None, 640)
     """
     x = inputs = keras.Input((640,))
-    for units in (128, 128, 128, 128, 8, 128, 128, 128, 128):
+    for units in widths:
         x = _norm_relu(layers.Dense(units)(x))
     return keras.Model(inputs, layers.Dense(640)(x), name="autoencoder")
 
 
-def lstm() -> keras.Model:
-    """Keyword spotting once more, by two LSTM layers of 64 units.
+def lstm(widths: Sequence[int] = (64, 64)) -> keras.Model:
+    """Keyword spotting once more, by two LSTM layers.
+
+    Args:
+        widths: units of the two.
 
     Example:
         >>> lstm().output_shape
         (None, 12)
     """
     inputs = keras.Input((49, 10))
-    x = layers.LSTM(64, return_sequences=True)(inputs)
-    return keras.Model(inputs, layers.Dense(12)(layers.LSTM(64)(x)), name="two_lstm")
+    first, second = widths
+    x = layers.LSTM(first, return_sequences=True)(inputs)
+    x = layers.LSTM(second)(x)
+    return keras.Model(inputs, layers.Dense(12)(x), name="two_lstm")
+
+
+def _resnet8(widths: Sequence[int]) -> keras.Model:
+    pairs = zip(widths[::2], widths[1::2], strict=True)
+    return resnet8_of((32, 32, 3), 10, list(pairs))
 
 
 def _separable(x: keras.KerasTensor, channels: int, stride: int) -> keras.KerasTensor:
@@ -97,4 +114,14 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
     "ResNet-8": resnet8,
     "auto-encoder": autoencoder,
     "2 LSTM": lstm,
+}
+
+#: The same networks at any widths; in `ResNet-8`, of each block in turn the channels
+#: inside and those that its addition ties.
+AT_WIDTHS: dict[str, tuple[int, Callable[[Sequence[int]], keras.Model]]] = {
+    "DS-CNN": (5, ds_cnn),
+    "MobileNetV1-0.25": (14, mobilenet),
+    "ResNet-8": (2 * len(STAGES), _resnet8),
+    "auto-encoder": (9, autoencoder),
+    "2 LSTM": (2, lstm),
 }

@@ -1,0 +1,1 @@
+"""Stripped networks beside the same ones written by hand."""

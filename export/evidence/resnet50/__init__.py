@@ -1,0 +1,1 @@
+"""Times of ResNet50 on its way to a file."""
