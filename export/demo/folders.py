@@ -77,10 +77,9 @@ def read(data_dir: str | os.PathLike[str], name: str | None = None) -> Raw:
     wanted = tuple(FOLDERS) if name is None else (name,)
     folders = [root] if name is None else [root, root / name]
     for candidate in wanted:
-        files, reader = FOLDERS.get(candidate, ((), None))
         for folder in folders:
-            if reader and all((folder / file).is_file() for file in files):
-                raw = _read(reader, folder)
+            if holds(folder, candidate):
+                raw = _read(FOLDERS[candidate][1], folder)
                 # MNIST and Fashion-MNIST have the same files.
                 if name in (None, raw.name):
                     return raw
@@ -95,6 +94,17 @@ def read(data_dir: str | os.PathLike[str], name: str | None = None) -> Raw:
         f"data_dir={str(root)!r}" + (f", name={name!r}, " if name else ", ") + state,
         "Pass the folder that holds these files.",
     )
+
+
+def holds(data_dir: str | os.PathLike[str], name: str) -> bool:
+    """Whether the files of a data set lie in a folder; none is opened.
+
+    Args:
+        data_dir: the folder.
+        name: of the data set. MNIST and Fashion-MNIST have the same files.
+    """
+    files = FOLDERS[name][0] if name in FOLDERS else ()
+    return bool(files) and all((Path(data_dir) / file).is_file() for file in files)
 
 
 def _read(reader: Callable[[Path], Raw], folder: Path) -> Raw:

@@ -1,4 +1,4 @@
-"""Budgets of MACs on a ResNet-8, beside what else has as many, from data to table."""
+"""Budgets of MACs on one network, beside what else has as many, from data to table."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from keras_diffmask import plots
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import budget_table, keyed
+from keras_diffmask.export.evidence.pruning.methods import ESTIMATOR
+from keras_diffmask.export.evidence.pruning.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.report import Report, report_of
-from keras_diffmask.export.evidence.resnet.methods import ESTIMATOR
-from keras_diffmask.export.evidence.resnet.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.settings import Settings
 
 NAME = "budgets"
@@ -17,14 +17,17 @@ QUICK_SHARES = (0.5,)
 
 
 def budgets(settings: Settings, reporter: Reporter) -> Report:
-    """Trains the dense ResNet-8, and every method at every budget, per seed.
+    """Trains the dense network, and every method at every budget, per seed.
+
+    Which network the data say: a DS-CNN for Speech Commands, two LSTM layers for UCI
+    HAR, else a ResNet-8.
 
     All get the same data, batches, optimizer, learning rates and number of
     epochs in all. Ours has gates of `differentiable_mask` and the default settings
     of a budget. The recipe is the demo's; nothing was chosen on the test part.
 
     Args:
-        settings: what to do; the images are those in `data_dir`, by default the
+        settings: what to do; the data are those in `data_dir`, by default the
             digits of scikit-learn.
         reporter: shows the progress.
 
@@ -58,7 +61,7 @@ def _report(
     picture = plots.front_figure(
         budget_table.curves(trials),
         folder / f"{NAME}.png",
-        f"ResNet-8 on {data.name}, {recipe.epochs} epochs in all",
+        f"{trainings.family.label} on {data.name}, {recipe.epochs} epochs in all",
         "MACs",
         "test accuracy",
     )
@@ -68,7 +71,8 @@ def _report(
         (
             f"{data.name}: {len(data.x_train):,} examples to train on, "
             f"{len(data.x_test):,} to test.",
-            f"ResNet-8, {recipe.epochs} epochs in all for every network, batch "
+            f"{trainings.family.label}, {recipe.epochs} epochs in all for every "
+            f"network, batch "
             f"{recipe.batch_size}, seeds: {seeds}. L1 norms decide after half of "
             "the epochs, as our search does; what is left then trains on with the "
             "optimizer's state. Ours has the default settings of a budget and gates of "

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from keras_diffmask.export.evidence.pruning.methods import DENSE, L1, NARROW, OURS
 from keras_diffmask.export.evidence.report import Sample, Table
-from keras_diffmask.export.evidence.resnet.methods import DENSE, L1, NARROW, OURS
 from keras_diffmask.export.runs import Figures
 
 METHODS = (OURS, NARROW, L1)

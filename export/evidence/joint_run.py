@@ -1,15 +1,17 @@
-"""Pruning and quantization together on a ResNet-8, from data to table."""
+"""Pruning and quantization together on one network, from data to table."""
 
 from pathlib import Path
 
 from keras_diffmask import plots
+from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.dependencies import require_installed
 from keras_diffmask.export.evidence import joint_table, keyed
+from keras_diffmask.export.evidence.families import family_for
+from keras_diffmask.export.evidence.pruning.methods import DENSE
+from keras_diffmask.export.evidence.pruning.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.report import Report, report_of
-from keras_diffmask.export.evidence.resnet.methods import DENSE
-from keras_diffmask.export.evidence.resnet.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.settings import Settings
 
 NAME = "joint"
@@ -19,7 +21,9 @@ SHARE = 0.3
 
 
 def joint(settings: Settings, reporter: Reporter) -> Report:
-    """Trains a ResNet-8 dense, pruned, and pruned with integers of 8 and 4 bits.
+    """Trains a network dense, pruned, and pruned with integers of 8 and 4 bits.
+
+    A DS-CNN for Speech Commands, a ResNet-8 for other images.
 
     All get the same data, batches, optimizer, learning rates and number of
     epochs in all, gates of `differentiable_mask` and the default settings of a
@@ -36,9 +40,16 @@ def joint(settings: Settings, reporter: Reporter) -> Report:
         `joint.png` and the figures of each training under `runs`.
 
     Raises:
-        DiffmaskError: the data or the folder cannot be used, or a package is
-            missing.
+        DiffmaskError: the data or the folder cannot be used, they are sequences, or
+            a package is missing.
     """
+    family = family_for(settings.data_dir)
+    if family.task != "image":
+        raise InvalidArgumentError(
+            "a folder of images",
+            f"data_dir={settings.data_dir!r}, of sequences",
+            "Recurrent layers take their ranges from calibration: see lstm-int8.",
+        )
     packages = {"ai_edge_quantizer": "ai-edge-quantizer"}
     require_installed(packages, "which writes 4-bit weights after training", "int4")
     seeds = seeds_of(settings, SEEDS)
@@ -65,7 +76,7 @@ def _report(
     picture = plots.paired_figure(
         {row: [100 * value for value in found[row]] for row in found},
         folder / f"{NAME}.png",
-        f"ResNet-8 on {data.name}, {SHARE:.0%} of the MACs",
+        f"{trainings.family.label} on {data.name}, {SHARE:.0%} of the MACs",
         "test accuracy %",
     )
     report = report_of(
@@ -74,8 +85,9 @@ def _report(
         (
             f"{data.name}: {len(data.x_train):,} examples to train on, "
             f"{len(data.x_test):,} to test.",
-            f"ResNet-8, budget {SHARE:.0%} of the MACs, {recipe.epochs} epochs in all "
-            f"for every network, batch {recipe.batch_size}, seeds: {seeds}.",
+            f"{trainings.family.label}, budget {SHARE:.0%} of the MACs, "
+            f"{recipe.epochs} epochs in all for every network, batch "
+            f"{recipe.batch_size}, seeds: {seeds}.",
         ),
         [joint_table.table(trials)],
         joint_table.notes(trials),

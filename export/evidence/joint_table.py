@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
+from keras_diffmask.export.evidence.pruning.files import LEARNED
+from keras_diffmask.export.evidence.pruning.methods import DENSE, JOINT_4, JOINT_8, OURS
 from keras_diffmask.export.evidence.report import Sample, Table
-from keras_diffmask.export.evidence.resnet.files import LEARNED
-from keras_diffmask.export.evidence.resnet.methods import DENSE, JOINT_4, JOINT_8, OURS
 from keras_diffmask.export.runs import Figures
 
 #: What was trained -> the figures of each seed, with those of its files.

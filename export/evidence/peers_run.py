@@ -1,4 +1,4 @@
-"""Ours beside what else prunes, on one ResNet-8, from data to table."""
+"""Ours beside what else prunes, on one network, from data to table."""
 
 from pathlib import Path
 
@@ -6,11 +6,12 @@ from keras_diffmask import plots
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import keyed, peers_table
+from keras_diffmask.export.evidence.families import family_for
 from keras_diffmask.export.evidence.peers.interpreter import missing, require
-from keras_diffmask.export.evidence.peers.peer import PEERS
+from keras_diffmask.export.evidence.peers.peer import PEERS, Peer
+from keras_diffmask.export.evidence.pruning.methods import DENSE
+from keras_diffmask.export.evidence.pruning.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.report import Report, report_of
-from keras_diffmask.export.evidence.resnet.methods import DENSE
-from keras_diffmask.export.evidence.resnet.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.settings import Settings
 
 NAME = "peers"
@@ -20,7 +21,10 @@ SHARE = 0.3
 
 
 def peers(settings: Settings, reporter: Reporter) -> Report:
-    """Trains a ResNet-8 dense, with this library, and with others that prune.
+    """Trains a network dense, with this library, and with others that prune.
+
+    Which network the data say: a DS-CNN for Speech Commands, two LSTM layers for UCI
+    HAR, else a ResNet-8.
 
     All get the same data, initial weights, batches, optimizer, learning rates and
     number of epochs in all; every decision falls after half of them. This library
@@ -30,7 +34,7 @@ def peers(settings: Settings, reporter: Reporter) -> Report:
     network comes back to Keras, so that its files are made and measured as ours are.
 
     Args:
-        settings: what to do; the images are those in `data_dir`, by default the
+        settings: what to do; the data are those in `data_dir`, by default the
             digits of scikit-learn.
         reporter: shows the progress.
 
@@ -42,11 +46,14 @@ def peers(settings: Settings, reporter: Reporter) -> Report:
         DiffmaskError: the data or the folder cannot be used, or a peer is not
             installed; a quick run goes without it, and says so.
     """
-    absent = _absent(settings.quick)
+    family = family_for(settings.data_dir)
+    able = {name: one for name, one in PEERS.items() if family.name in one.networks}
+    absent = _absent(able, settings.quick)
+    left_out = {*absent, *(name for name in PEERS if name not in able)}
     wanted = [
         (method, 1.0 if method == DENSE else SHARE)
         for method in peers_table.METHODS
-        if method not in absent
+        if method not in left_out
     ]
     seeds = seeds_of(settings, SEEDS)
     trials: peers_table.Trials = {method: [] for method, _ in wanted}
@@ -70,17 +77,21 @@ def peers(settings: Settings, reporter: Reporter) -> Report:
     return _report(settings, trainings, trials, absent, results_folder(settings.out))
 
 
-def _absent(is_quick: bool) -> dict[str, list[str]]:
+def _absent(peers: dict[str, Peer], is_quick: bool) -> dict[str, list[str]]:
     """Peer -> the packages that it lacks, where that is allowed.
+
+    Args:
+        peers: those that can prune the network.
+        is_quick: whether it is allowed.
 
     Raises:
         MissingDependencyError: it is not.
     """
     if not is_quick:
-        for peer in PEERS.values():
+        for peer in peers.values():
             require(peer)
         return {}
-    lacking = {name: missing(peer) for name, peer in PEERS.items()}
+    lacking = {name: missing(peer) for name, peer in peers.items()}
     return {name: packages for name, packages in lacking.items() if packages}
 
 
@@ -91,26 +102,26 @@ def _report(
     absent: dict[str, list[str]],
     folder: Path,
 ) -> Report:
-    data, recipe = trainings.data, trainings.recipe
+    data, recipe, family = trainings.data, trainings.recipe, trainings.family
     seeds = len(trials[DENSE])
     picture = plots.paired_figure(
         peers_table.columns(trials),
         folder / f"{NAME}.png",
-        f"ResNet-8 on {data.name}, {SHARE:.0%} of the MACs (tfmot: of the weights)",
+        f"{family.label} on {data.name}, {SHARE:.0%} of the MACs (tfmot: of weights)",
         "test accuracy %",
     )
     report = report_of(
         NAME,
         settings,
         (
-            f"{data.name}: {len(data.x_train):,} examples to train on, "
+            f"{data.note or data.name}: {len(data.x_train):,} examples to train on, "
             f"{len(data.x_test):,} to test.",
-            f"ResNet-8, budget {SHARE:.0%} of the MACs, {recipe.epochs} epochs in all "
-            f"for every network, batch {recipe.batch_size}, seeds: {seeds}. Every "
-            "decision falls after half of the epochs.",
+            f"{family.label}, budget {SHARE:.0%} of the MACs, {recipe.epochs} epochs "
+            f"in all for every network, batch {recipe.batch_size}, seeds: {seeds}. "
+            "Every decision falls after half of the epochs.",
         ),
         peers_table.tables(trials),
-        peers_table.notes(trials, absent),
+        peers_table.notes(trials, absent, family),
         {
             **keyed.facts(data, recipe, seeds),
             "peers": {

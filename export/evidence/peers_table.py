@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from keras_diffmask.export.evidence.families import Family
 from keras_diffmask.export.evidence.peers.peer import PEERS, TFMOT
+from keras_diffmask.export.evidence.pruning.methods import DENSE, HARD, L1, NARROW, OURS
 from keras_diffmask.export.evidence.report import Sample, Table
-from keras_diffmask.export.evidence.resnet.methods import DENSE, HARD, L1, NARROW, OURS
 from keras_diffmask.export.runs import Figures
 
 #: Method -> the figures of each seed, with those of its files and their latency.
@@ -81,12 +82,13 @@ def _tests(figures: list[Figures], file: str | None) -> list[float]:
     ]
 
 
-def notes(trials: Trials, absent: dict[str, list[str]]) -> list[str]:
+def notes(trials: Trials, absent: dict[str, list[str]], family: Family) -> list[str]:
     """Whether ours is ahead of each other network, and who is not there.
 
     Args:
         trials: the figures.
         absent: peer -> the packages that it lacks here.
+        family: the network.
     """
     ours = best(trials)
     others = [method for method in trials if method not in (DENSE, *OURS_ALL)]
@@ -97,6 +99,11 @@ def notes(trials: Trials, absent: dict[str, list[str]]) -> list[str]:
     lines += [
         f"{peer!r} is not in the table: {' and '.join(packages)} not installed."
         for peer, packages in absent.items()
+    ]
+    lines += [
+        f"{name!r} is not in the table: it cannot prune {family.label}."
+        for name, peer in PEERS.items()
+        if family.name not in peer.networks
     ]
     return lines
 

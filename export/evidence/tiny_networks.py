@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from keras_diffmask.export.benchmarking.networks import STAGES, resnet8, resnet8_of
+from keras_diffmask.export.benchmarking.networks import resnet8, resnet8_of
 
 layers = keras.layers
 
@@ -18,24 +18,30 @@ _STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 _QUARTER = (8, 16, 32, 32, 64, 64, *(128,) * 6, 256, 256)
 
 
-def ds_cnn(widths: Sequence[int] = (64,) * 5) -> keras.Model:
+def ds_cnn(
+    widths: Sequence[int] = (64,) * 5,
+    input_shape: tuple[int, ...] = (49, 10, 1),
+    classes: int = 12,
+) -> keras.Model:
     """Keyword spotting: a convolution and four depthwise separable ones.
 
     Args:
         widths: channels of the first convolution and of the four 1x1 ones.
+        input_shape: steps, features, 1.
+        classes: number of outputs; they are logits.
 
     Example:
         >>> ds_cnn().output_shape
         (None, 12)
     """
-    inputs = keras.Input((49, 10, 1))
+    inputs = keras.Input(input_shape)
     first, *others = widths
     x = layers.Conv2D(first, (10, 4), 2, padding="same", use_bias=False)(inputs)
     x = _norm_relu(x)
     for channels in others:
         x = _separable(x, channels, 1)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(12)(x), name="ds_cnn")
+    return keras.Model(inputs, layers.Dense(classes)(x), name="ds_cnn")
 
 
 def mobilenet(widths: Sequence[int] = _QUARTER) -> keras.Model:
@@ -76,26 +82,48 @@ def autoencoder(
     return keras.Model(inputs, layers.Dense(640)(x), name="autoencoder")
 
 
-def lstm(widths: Sequence[int] = (64, 64)) -> keras.Model:
+def lstm(
+    widths: Sequence[int] = (64, 64),
+    input_shape: tuple[int, ...] = (49, 10),
+    classes: int = 12,
+) -> keras.Model:
     """Keyword spotting once more, by two LSTM layers.
 
     Args:
         widths: units of the two.
+        input_shape: steps, features.
+        classes: number of outputs; they are logits.
 
     Example:
         >>> lstm().output_shape
         (None, 12)
     """
-    inputs = keras.Input((49, 10))
+    inputs = keras.Input(input_shape)
     first, second = widths
     x = layers.LSTM(first, return_sequences=True)(inputs)
     x = layers.LSTM(second)(x)
-    return keras.Model(inputs, layers.Dense(12)(x), name="two_lstm")
+    return keras.Model(inputs, layers.Dense(classes)(x), name="two_lstm")
 
 
-def _resnet8(widths: Sequence[int]) -> keras.Model:
+def resnet8_at(
+    widths: Sequence[int] = (16, 16, 32, 32, 64, 64),
+    input_shape: tuple[int, ...] = (32, 32, 3),
+    classes: int = 10,
+) -> keras.Model:
+    """Image classification: `resnet8_of`, its widths in one row.
+
+    Args:
+        widths: of each block in turn the channels inside and those that its
+            addition ties.
+        input_shape: height, width, channels.
+        classes: number of outputs; they are logits.
+
+    Example:
+        >>> resnet8_at().count_params()
+        78666
+    """
     pairs = zip(widths[::2], widths[1::2], strict=True)
-    return resnet8_of((32, 32, 3), 10, list(pairs))
+    return resnet8_of(input_shape, classes, list(pairs))
 
 
 def _separable(x: keras.KerasTensor, channels: int, stride: int) -> keras.KerasTensor:
@@ -116,12 +144,11 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
     "2 LSTM": lstm,
 }
 
-#: The same networks at any widths; in `ResNet-8`, of each block in turn the channels
-#: inside and those that its addition ties.
+#: The same networks at any widths, and how many of these they take.
 AT_WIDTHS: dict[str, tuple[int, Callable[[Sequence[int]], keras.Model]]] = {
     "DS-CNN": (5, ds_cnn),
     "MobileNetV1-0.25": (14, mobilenet),
-    "ResNet-8": (2 * len(STAGES), _resnet8),
+    "ResNet-8": (6, resnet8_at),
     "auto-encoder": (9, autoencoder),
     "2 LSTM": (2, lstm),
 }

@@ -11,7 +11,7 @@ import pytest
 from keras_diffmask import targets
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.evidence import classifier_trial, fitting, lstm_trial
-from keras_diffmask.export.evidence.resnet import files
+from keras_diffmask.export.evidence.pruning import files
 
 WORDS = ("the", "cat", "saw", "a", "dog", "N", "times", "<unk>")
 

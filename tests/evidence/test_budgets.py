@@ -1,5 +1,6 @@
 """The evidence on budgets: what it compares with, and what it says."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -13,19 +14,20 @@ from keras_diffmask.export.benchmarking import networks
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.reporter import Silent
 from keras_diffmask.export.evidence import budget_table
-from keras_diffmask.export.evidence.resnet import methods, trainings
+from keras_diffmask.export.evidence.families import RESNET8
+from keras_diffmask.export.evidence.pruning import methods, trainings
 from keras_diffmask.export.evidence.settings import Settings
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
 
 def _task(share: float, epochs: int = 4) -> methods.Task:
-    return methods.Task(SHAPE, CLASSES, share, epochs)
+    return methods.Task(SMALL, SHAPE, CLASSES, share, epochs)
 
 
-def _small(shape: Any = SHAPE, classes: int = 10, width: float = 1.0) -> keras.Model:
+def _small(widths: Any = (8, 12), shape: Any = SHAPE, classes: int = 10) -> keras.Model:
     """Two convolutions that an Add ties, and one that stands alone."""
-    first, second = (max(1, int(width * n)) for n in (8, 12))
+    first, second = widths
     conv = keras.layers.Conv2D
     inputs = keras.Input(shape)
     x = conv(first, 3, padding="same", activation="relu", name="stem")(inputs)
@@ -36,11 +38,14 @@ def _small(shape: Any = SHAPE, classes: int = 10, width: float = 1.0) -> keras.M
     return keras.Model(inputs, keras.layers.Dense(classes)(x))
 
 
+SMALL = dataclasses.replace(RESNET8, widths=(8, 12), at_widths=_small)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def small(trains_eagerly: None) -> Any:
     """What is trained here is small."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(methods, "resnet8", _small)
+        patch.setattr(trainings, "family_for", lambda data_dir: SMALL)
         yield
 
 
@@ -60,7 +65,7 @@ def test_narrowed_is_the_widest_that_fits(share: float) -> None:
     assert export.plan(model).macs[0] <= most
     # A step wider: one more channel in the layer that gains it first.
     wider = min(
-        export.plan(_small(width=width)).macs[0]
+        export.plan(SMALL.network(SHAPE, CLASSES, width)).macs[0]
         for width in ((first + 1) / 8, (second + 1) / 12)
     )
     assert wider > most

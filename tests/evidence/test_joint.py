@@ -1,13 +1,14 @@
 """Pruning and quantization together: the command end to end, and what its notes say."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.evidence import joint_table
-from keras_diffmask.export.evidence.resnet import trainings
+from keras_diffmask.export.evidence.pruning import trainings
 
 pytest.importorskip("ai_edge_quantizer")
 
@@ -83,3 +84,11 @@ def test_notes_say_what_was_reached() -> None:
 def test_notes_say_what_was_not_reached() -> None:
     notes = _notes((0.85, 0.86), (0.5, 0.6), within_1=0.98)
     assert len(notes) == 6 and all(note.endswith("not reached.") for note in notes)
+
+
+def test_sequences_are_refused(motion: Path, tmp_path: Path, capsys: Any) -> None:
+    words = ["evidence", "joint", "--data-dir", str(motion)]
+    assert main([*words, "--out", str(tmp_path / "results")]) == 1
+    error = capsys.readouterr().err
+    assert "a folder of images" in error and "lstm-int8" in error
+    assert not (tmp_path / "results").exists()

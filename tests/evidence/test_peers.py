@@ -8,9 +8,10 @@ import pytest
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.reporter import Silent
 from keras_diffmask.export.evidence import peers_run, peers_table
+from keras_diffmask.export.evidence.families import RESNET8, TWO_LSTM
 from keras_diffmask.export.evidence.peers.peer import BN_SCALE, GROUP_NORM, PEERS, TFMOT
+from keras_diffmask.export.evidence.pruning import trainings
 from keras_diffmask.export.evidence.report import Sample
-from keras_diffmask.export.evidence.resnet import trainings
 from keras_diffmask.export.evidence.settings import Settings
 
 
@@ -59,7 +60,7 @@ def test_tables_have_a_row_per_network() -> None:
 
 
 def test_notes_say_of_each_peer_who_is_ahead() -> None:
-    notes = peers_table.notes(_trials(), {})
+    notes = peers_table.notes(_trials(), {}, RESNET8)
     which, narrowed, l1, tfmot, group, bn, zeros = notes
     assert which == 'The validation part prefers "ours".'
     assert "It to narrowed: +1.50 ± 0.71 (+1.00..+2.00) points, ahead, outside" in (
@@ -95,8 +96,19 @@ def test_absent_peer_is_named() -> None:
     trials = _trials()
     del trials[TFMOT.name]
     assert len(peers_table.tables(trials)[0].rows) == 7
-    *_, last = peers_table.notes(trials, {TFMOT.name: ["tf_keras"]})
+    *_, last = peers_table.notes(trials, {TFMOT.name: ["tf_keras"]}, RESNET8)
     assert last == "'tfmot magnitude' is not in the table: tf_keras not installed."
+
+
+def test_a_peer_that_cannot_prune_the_network_is_named() -> None:
+    trials = _trials()
+    for peer in (GROUP_NORM, BN_SCALE):
+        del trials[peer.name]
+    *_, group, scale = peers_table.notes(trials, {}, TWO_LSTM)
+    assert group == (
+        "'Torch-Pruning group norm' is not in the table: it cannot prune 2 LSTM of 64."
+    )
+    assert scale.startswith("'Torch-Pruning BN scale' is not")
 
 
 def test_keys_say_what_a_training_depends_on() -> None:
@@ -123,7 +135,7 @@ def quick(
 @pytest.mark.slow
 def test_quick_run_from_data_to_table(quick: Any) -> None:
     folder, report, _ = quick
-    absent = peers_run._absent(is_quick=True)
+    absent = peers_run._absent(PEERS, is_quick=True)
     expected = [method for method in peers_table.METHODS if method not in absent]
     for table in report["tables"]:
         assert [row[0] for row in table["rows"]] == expected

@@ -26,6 +26,7 @@ class Order:
 
     Args:
         method: name of the peer.
+        network: name of the network's family.
         share: of the dense network that may be left: of its MACs, and of its
             weights where a peer removes no channels.
         epochs: in all.
@@ -39,6 +40,7 @@ class Order:
     """
 
     method: str
+    network: str
     share: float
     epochs: int
     batch_size: int

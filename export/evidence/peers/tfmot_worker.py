@@ -25,8 +25,7 @@ from keras_diffmask.export.evidence.peers.job import (
     read,
     write_answer,
 )
-
-STAGES = ((16, 1), (32, 2), (64, 2))
+from keras_diffmask.export.evidence.peers.tfmot_networks import NETWORKS
 
 
 def main(job: Path) -> int:
@@ -42,7 +41,7 @@ def train(job: Path) -> dict[str, Any]:
     """
     order, data = read(job)
     tf_keras.utils.set_random_seed(order.seed)
-    plain = network(data.x.shape[1:], order.classes)
+    plain = NETWORKS[order.network](data.x.shape[1:], order.classes)
     plain.set_weights(data.weights)
     steps = -(-len(data.x) // order.batch_size)
     model = tfmot.sparsity.keras.prune_low_magnitude(
@@ -77,31 +76,6 @@ def train(job: Path) -> dict[str, Any]:
             "tensorflow": tf.__version__,
         }
     }
-
-
-def network(shape: tuple[int, ...], classes: int) -> Any:
-    """The ResNet-8 of `benchmarking.networks` in Keras 2.
-
-    Args:
-        shape: height, width, channels.
-        classes: number of outputs; they are logits.
-    """
-    layers = tf_keras.layers
-
-    def conv_norm(x: Any, filters: int, stride: int = 1) -> Any:
-        x = layers.Conv2D(filters, 3, strides=stride, padding="same")(x)
-        return layers.BatchNormalization()(x)
-
-    inputs = tf_keras.Input(shape)
-    x = layers.ReLU()(conv_norm(inputs, STAGES[0][0]))
-    for filters, stride in STAGES:
-        y = layers.ReLU()(conv_norm(x, filters, stride))
-        y = conv_norm(y, filters)
-        if stride != 1:
-            x = layers.Conv2D(filters, 1, strides=stride, padding="same")(x)
-        x = layers.ReLU()(layers.Add()([x, y]))
-    x = layers.GlobalAveragePooling2D()(x)
-    return tf_keras.Model(inputs, layers.Dense(classes)(x))
 
 
 def schedule(order: Order, steps: int) -> Any:
@@ -153,7 +127,7 @@ def _state(job: Path, epochs: int) -> str:
 
 def _translate(error: Exception) -> ConversionError:
     return ConversionError(
-        "tensorflow-model-optimization to train and prune the ResNet-8",
+        "tensorflow-model-optimization to train and prune the network",
         f"{type(error).__name__}: {error}".splitlines()[0],
         "See log.txt in the folder of the unfinished run.",
     )

@@ -34,15 +34,19 @@ from keras_diffmask.export.evidence.peers.job import (
     write_answer,
 )
 from keras_diffmask.export.evidence.peers.peer import BN_SCALE, GROUP_NORM
-from keras_diffmask.export.evidence.peers.torch_resnet8 import (
-    ResNet8,
+from keras_diffmask.export.evidence.peers.torch_ds_cnn import DsCnn
+from keras_diffmask.export.evidence.peers.torch_layers import (
+    Network,
     count_macs,
     load,
     weights_of,
 )
+from keras_diffmask.export.evidence.peers.torch_resnet8 import ResNet8
 
 #: Keras' for AdamW, where torch has another.
 EPSILON = 1e-7
+#: Name of a family -> its network.
+NETWORKS: dict[str, type[Network]] = {"resnet8": ResNet8, "ds_cnn": DsCnn}
 
 
 def main(job: Path) -> int:
@@ -60,7 +64,7 @@ def train(job: Path) -> dict[str, Any]:
     torch.manual_seed(order.seed)
     x = torch.from_numpy(data.x).permute(0, 3, 1, 2).contiguous()
     y = torch.from_numpy(data.y)
-    network = ResNet8(x.shape[1], order.classes)
+    network = NETWORKS[order.network](x.shape[1], order.classes)
     load(network, data.weights)
     dense = count_macs(network, x[:1])
     diary = Diary(job)
@@ -88,7 +92,7 @@ def train(job: Path) -> dict[str, Any]:
     return {"versions": {name: version(name) for name in ("torch", "torch-pruning")}}
 
 
-def pruner_of(network: ResNet8, order: Order, image: torch.Tensor) -> Any:
+def pruner_of(network: Network, order: Order, image: torch.Tensor) -> Any:
     """Torch-Pruning's pruner, set as in its `reproduce/main.py`.
 
     Args:
@@ -120,7 +124,7 @@ def pruner_of(network: ResNet8, order: Order, image: torch.Tensor) -> Any:
     )
 
 
-def prune(pruner: Any, network: ResNet8, image: torch.Tensor, most: int) -> None:
+def prune(pruner: Any, network: Network, image: torch.Tensor, most: int) -> None:
     """Prunes in small steps until the MACs are met.
 
     Args:
@@ -158,7 +162,7 @@ def _optimizer(
 
 
 def _epoch(
-    network: ResNet8,
+    network: Network,
     optimizer: torch.optim.Optimizer,
     pruner: Any,
     order: Order,
@@ -204,7 +208,7 @@ def _state(job: Path, epochs: int) -> Path:
 
 def _translate(error: Exception) -> ConversionError:
     return ConversionError(
-        "Torch-Pruning to train and prune the ResNet-8",
+        "Torch-Pruning to train and prune the network",
         f"{type(error).__name__}: {error}".splitlines()[0],
         "See log.txt in the folder of the unfinished run.",
     )

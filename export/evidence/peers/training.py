@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from keras_diffmask.errors import ConversionError
-from keras_diffmask.export.benchmarking.networks import resnet8_of
 from keras_diffmask.export.child import LOG, Wording, run_child
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.reporter import Advance
+from keras_diffmask.export.evidence.families import Family
 from keras_diffmask.export.evidence.fitting import shuffled
 from keras_diffmask.export.evidence.peers import job as jobs
 from keras_diffmask.export.evidence.peers.interpreter import (
@@ -44,6 +44,7 @@ class Trained:
 
 def train_peer(
     peer: Peer,
+    family: Family,
     model: keras.Model,
     share: float,
     data: Dataset,
@@ -52,14 +53,15 @@ def train_peer(
     unfinished: Path,
     advance: Advance,
 ) -> Trained:
-    """Trains a ResNet-8 with a peer, going on from the last epoch in a folder.
+    """Trains a network with a peer, going on from the last epoch in a folder.
 
     It starts from the weights of the Keras network, and sees the batches that
     every network of the evidence sees.
 
     Args:
         peer: which.
-        model: the ResNet-8, as it is before the first step.
+        family: of the network, one of the peer's.
+        model: the network, as it is before the first step.
         share: MACs that may be left, of the dense network's; weights where the
             peer removes no channels.
         data: the data set, of which the child gets the training part alone.
@@ -75,7 +77,7 @@ def train_peer(
     """
     require(peer)
     job = unfinished.resolve()
-    _write(job, peer, model, share, data, recipe, seed)
+    _write(job, peer, family, model, share, data, recipe, seed)
     diary, told = jobs.Diary(job), 0
     earlier = len(diary.entries())
 
@@ -95,38 +97,16 @@ def train_peer(
     )
     tell()
     weights, outputs = jobs.read_answer(job)
-    twin = twin_of(data.input_shape, len(data.classes), weights)
+    twin = family.with_weights(data.input_shape, len(data.classes), weights)
     difference = _require_equal(twin, data.x_train[: jobs.EXAMPLES], outputs, peer.name)
     seconds = [entry["seconds"] for entry in diary.entries()]
     return Trained(twin, seconds, report["versions"], difference)
 
 
-def twin_of(
-    shape: tuple[int, ...], classes: int, weights: list[np.ndarray]
-) -> keras.Model:
-    """The Keras model of a ResNet-8 that a peer trained.
-
-    Args:
-        shape: height, width, channels of an image.
-        classes: number of outputs.
-        weights: in Keras' order and layout, of any widths.
-    """
-    kernels = [weight for weight in weights if weight.ndim == 4]
-    # The stem; two of the first block; then first, second and skip of each.
-    firsts = (kernels[1], kernels[3], kernels[6])
-    seconds = (kernels[2], kernels[4], kernels[7])
-    widths = [
-        (first.shape[-1], second.shape[-1])
-        for first, second in zip(firsts, seconds, strict=True)
-    ]
-    model = resnet8_of(shape, classes, widths)
-    model.set_weights(weights)
-    return model
-
-
 def _write(
     job: Path,
     peer: Peer,
+    family: Family,
     model: keras.Model,
     share: float,
     data: Dataset,
@@ -135,6 +115,7 @@ def _write(
 ) -> None:
     order = jobs.Order(
         method=peer.name,
+        network=family.name,
         share=share,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,

@@ -5,9 +5,12 @@ import numpy as np
 
 from keras_diffmask.export.benchmarking.networks import resnet8, resnet8_of
 from keras_diffmask.export.demo.datasets import Dataset
+from keras_diffmask.export.evidence.families import Family
 
 #: What a pruning may leave: no two layers alike, but those that an Add ties.
 WIDTHS = [(5, 7), (9, 11), (13, 8)]
+#: Family -> a small example of its data.
+SHAPES = {"resnet8": (8, 8, 1), "ds_cnn": (11, 6, 1), "two_lstm": (5, 4)}
 
 
 def data(examples: int = 40, shape: tuple[int, ...] = (8, 8, 1)) -> Dataset:
@@ -16,7 +19,8 @@ def data(examples: int = 40, shape: tuple[int, ...] = (8, 8, 1)) -> Dataset:
     parts = []
     for _ in range(3):
         y = np.arange(examples) % 3
-        x = generator.standard_normal((examples, *shape)) + y[:, None, None, None]
+        means = y.reshape(-1, *(1 for _ in shape))
+        x = generator.standard_normal((examples, *shape)) + means
         parts += [x.astype(np.float32), y.astype(np.int64)]
     return Dataset(*parts, ("a", "b", "c"), "noise", "", shape)
 
@@ -42,3 +46,9 @@ def pruned(shape: tuple[int, ...] = (8, 8, 1)) -> keras.Model:
     """As `whole`, with `WIDTHS`."""
     keras.utils.set_random_seed(0)
     return with_statistics(resnet8_of(shape, 3, WIDTHS))
+
+
+def start(family: Family) -> keras.Model:
+    """A family's network before training, the same one each time."""
+    keras.utils.set_random_seed(0)
+    return with_statistics(family.network(SHAPES[family.name], 3))

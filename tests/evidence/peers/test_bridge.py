@@ -1,13 +1,16 @@
 """From a peer's weights to the Keras model with the same outputs, and back."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 
 from keras_diffmask import export
 from keras_diffmask.export.benchmarking.networks import resnet8
-from keras_diffmask.export.evidence.peers.training import twin_of
-from tests.evidence.peers.examples import WIDTHS, pruned, whole
+from keras_diffmask.export.evidence.families import DS_CNN, FAMILIES, RESNET8
+from tests.evidence.peers.examples import SHAPES as SMALL_SHAPES
+from tests.evidence.peers.examples import WIDTHS, pruned, whole, with_statistics
 from tests.evidence.peers.numpy_resnet8 import forward
 
 SHAPES = [(8, 8, 1), (7, 10, 3)]
@@ -23,7 +26,7 @@ def _outputs(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 def test_twin_of_all_channels_is_the_resnet8() -> None:
     model = resnet8((8, 8, 1), 3)
-    twin = twin_of((8, 8, 1), 3, model.get_weights())
+    twin = RESNET8.with_weights((8, 8, 1), 3, model.get_weights())
 
     def plain(one: keras.Model) -> list[tuple]:
         """Layers and their settings, but for names and seeds, which are new."""
@@ -44,7 +47,7 @@ def test_twin_of_all_channels_is_the_resnet8() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twin_of_a_pruned_network(shape: tuple[int, ...]) -> None:
     model, x = pruned(shape), _images(shape)
-    twin = twin_of(shape, 3, model.get_weights())
+    twin = RESNET8.with_weights(shape, 3, model.get_weights())
     filters = [layer.filters for layer in twin.layers if hasattr(layer, "filters")]
     (a, b), (c, d), (e, f) = WIDTHS
     assert filters == [b, a, b, c, d, d, e, f, f]
@@ -55,33 +58,71 @@ def test_twin_of_a_pruned_network(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_torch_computes_what_keras_does(shape: tuple[int, ...]) -> None:
     torch = pytest.importorskip("torch")
-    from keras_diffmask.export.evidence.peers import torch_resnet8
+    from keras_diffmask.export.evidence.peers.torch_resnet8 import ResNet8
 
     model, x = whole(shape), _images(shape)
-    network = torch_resnet8.ResNet8(shape[-1], 3)
-    torch_resnet8.load(network, model.get_weights())
+    oracle = forward(x, model.get_weights())
+    _require_the_same(ResNet8(shape[-1], 3), model, x, oracle, torch)
+
+
+@pytest.mark.parametrize("shape", [(11, 6, 1), (49, 10, 1), (8, 7, 2)])
+def test_torch_computes_what_a_ds_cnn_does(shape: tuple[int, ...]) -> None:
+    torch = pytest.importorskip("torch")
+    from keras_diffmask.export.evidence.peers.torch_ds_cnn import DsCnn
+
+    model, x = with_statistics(DS_CNN.network(shape, 3)), _images(shape)
+    network = DsCnn(shape[-1], 3)
+    _require_the_same(network, model, x, _outputs(model, x), torch)
+
+
+def _require_the_same(
+    network: Any, model: keras.Model, x: np.ndarray, oracle: np.ndarray, torch: Any
+) -> None:
+    """Outputs, MACs, and the weights on the way back."""
+    from keras_diffmask.export.evidence.peers import torch_layers
+
+    torch_layers.load(network, model.get_weights())
     network.eval()
     with torch.no_grad():
         images = torch.from_numpy(x).permute(0, 3, 1, 2)
         found = network(images).numpy()
-        macs = torch_resnet8.count_macs(network, images[:1])
-    oracle = forward(x, model.get_weights())
+        macs = torch_layers.count_macs(network, images[:1])
     np.testing.assert_allclose(found, oracle, rtol=1e-4, atol=1e-4)
     assert macs == export.plan(model).macs[0]
-    back = torch_resnet8.weights_of(network)
+    back = torch_layers.weights_of(network)
     for ours, theirs in zip(back, model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_widths_are_read_off_the_weights(name: str) -> None:
+    family, shape = FAMILIES[name], SMALL_SHAPES[name]
+    widths = [5, 7, 9, 11, 13, 8][: len(family.widths)]
+    model = with_statistics(family.at_widths(widths, shape, 3))
+    twin = family.with_weights(shape, 3, model.get_weights())
+    assert family.widths_of(twin.get_weights()) == widths
+    x = np.random.default_rng(2).random((4, *shape), np.float32)
+    np.testing.assert_array_equal(_outputs(twin, x), _outputs(model, x))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_narrowed_family(name: str) -> None:
+    family, shape = FAMILIES[name], SMALL_SHAPES[name]
+    whole, half = (family.network(shape, 3, width) for width in (1.0, 0.5))
+    assert family.widths_of(whole.get_weights()) == list(family.widths)
+    assert family.widths_of(half.get_weights()) == [n // 2 for n in family.widths]
 
 
 def test_torch_trains_as_keras_does() -> None:
     """One step with the same batch: weights and statistics follow alike."""
     torch = pytest.importorskip("torch")
-    from keras_diffmask.export.evidence.peers import torch_resnet8
+    from keras_diffmask.export.evidence.peers import torch_layers
+    from keras_diffmask.export.evidence.peers.torch_resnet8 import ResNet8
 
     x, y = _images((8, 8, 1)), np.array([0, 1, 2, 1])
     model = resnet8((8, 8, 1), 3)
-    network = torch_resnet8.ResNet8(1, 3)
-    torch_resnet8.load(network, model.get_weights())
+    network = ResNet8(1, 3)
+    torch_layers.load(network, model.get_weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # SGD, for a step of Adam is as long where a gradient is all noise.
     model.compile(keras.optimizers.SGD(0.1), loss, run_eagerly=True)
@@ -91,7 +132,7 @@ def test_torch_trains_as_keras_does() -> None:
     nn = torch.nn.functional
     nn.cross_entropy(network.train()(images), torch.from_numpy(y)).backward()
     optimizer.step()
-    after = torch_resnet8.weights_of(network)
+    after = torch_layers.weights_of(network)
     for ours, theirs in zip(after, model.get_weights(), strict=True):
         # Of a variance of 16 values, the unbiased one is 1/15 larger: x 0.01.
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)

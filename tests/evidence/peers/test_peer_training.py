@@ -15,10 +15,11 @@ from keras_diffmask.errors import ConversionError, MissingDependencyError
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.evidence import peers_run
+from keras_diffmask.export.evidence.families import FAMILIES, RESNET8
 from keras_diffmask.export.evidence.fitting import shuffled
 from keras_diffmask.export.evidence.peers import interpreter, job, training
 from keras_diffmask.export.evidence.peers.peer import BN_SCALE, PEERS, TFMOT
-from tests.evidence.peers.examples import data, pruned, whole
+from tests.evidence.peers.examples import SHAPES, data, pruned, start, whole
 from tests.evidence.peers.numpy_resnet8 import forward
 
 RECIPE = Recipe(4, 16, 1e-3)
@@ -54,7 +55,7 @@ def _train(
     told: list[str] = []
     model = whole()
     trained = training.train_peer(
-        BN_SCALE, model, 0.3, data(), RECIPE, 7, folder, told.append
+        BN_SCALE, RESNET8, model, 0.3, data(), RECIPE, 7, folder, told.append
     )
     return trained, told, model
 
@@ -66,6 +67,7 @@ def test_child_is_told_what_everybody_trains_on(
     trained, told, model = _train(tmp_path, child, monkeypatch)
     order, given = child.read
     assert (order.method, order.share, order.switch) == (BN_SCALE.name, 0.3, 2)
+    assert order.network == "resnet8"
     for ours, theirs in zip(given.weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(given.x, data().x_train)
@@ -139,21 +141,29 @@ def test_full_run_refuses_before_it_trains(
     assert "no-such-package" in error and not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [(name, network) for name, peer in PEERS.items() for network in peer.networks],
+)
 @pytest.mark.slow
-def test_real_peer(name: str, tmp_path: Path) -> None:
+def test_real_peer(name: str, network: str, tmp_path: Path) -> None:
     absent = interpreter.missing(PEERS[name])
     if absent:
         pytest.skip(f"{' and '.join(absent)} not installed")
     told: list[str] = []
+    family, shape = FAMILIES[network], SHAPES[network]
+    model = start(family)
     trained = training.train_peer(
-        PEERS[name], whole(), 0.3, data(), RECIPE, 0, tmp_path, told.append
-    )
+        PEERS[name], family, model, 0.3, data(shape=shape), RECIPE, 0, tmp_path,
+        told.append,
+    )  # fmt: skip
     assert len(told) == 4 and trained.difference < training.TOLERANCE
-    before, after = (export.plan(one).macs[0] for one in (whole(), trained.model))
+    before, after = (export.plan(one).macs[0] for one in (model, trained.model))
     weights = [weight for weight in trained.model.get_weights() if weight.ndim > 1]
-    zeros = sum(int(np.sum(weight == 0)) for weight in weights)
-    share = zeros / sum(weight.size for weight in weights)
+    # tfmot has no rule for depthwise kernels, of which each is a filter.
+    prunable = [weight for weight in weights if weight.shape[-1] > 1]
+    zeros = sum(int(np.sum(weight == 0)) for weight in prunable)
+    share = zeros / sum(weight.size for weight in prunable)
     if name == TFMOT.name:
         assert after == before and abs(share - 0.7) < 0.005
     else:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_diffmask.export.demo.recipes import Recipe
+from keras_diffmask.export.evidence.families import RESNET8
 from keras_diffmask.export.evidence.peers import job, training
 from keras_diffmask.export.evidence.peers.peer import BN_SCALE, GROUP_NORM, Peer
 from tests.evidence.peers.examples import data, whole
@@ -22,7 +23,7 @@ def _laid_out(folder: Path, peer: Peer) -> Path:
     folder.mkdir()
     # Larger steps of pruning than usual, which take most of the time here.
     peer = dataclasses.replace(peer, settings={**peer.settings, "iterative_steps": 20})
-    training._write(folder, peer, whole(), 0.3, data(), RECIPE, 0)
+    training._write(folder, peer, RESNET8, whole(), 0.3, data(), RECIPE, 0)
     return folder
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -13,22 +14,21 @@ from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import keyed
+from keras_diffmask.export.evidence.families import Family, family_for
 from keras_diffmask.export.evidence.kept import Kept
 from keras_diffmask.export.evidence.peers.peer import PEERS
-from keras_diffmask.export.evidence.resnet import files
-from keras_diffmask.export.evidence.resnet.latency import measure_latency
-from keras_diffmask.export.evidence.resnet.methods import METHODS
-from keras_diffmask.export.evidence.resnet.training import (
+from keras_diffmask.export.evidence.pruning import files
+from keras_diffmask.export.evidence.pruning.latency import measure_latency
+from keras_diffmask.export.evidence.pruning.methods import METHODS
+from keras_diffmask.export.evidence.pruning.training import (
     Trained,
+    Wanted,
     begin,
     finish,
-    task_of,
 )
 from keras_diffmask.export.evidence.settings import Settings
 from keras_diffmask.export.runs import Figures
 
-NAME = "resnet8"
-RECIPE = Recipe(10, 64, 2e-3)
 QUICK_EPOCHS, QUICK_EXAMPLES = 2, 100
 
 
@@ -36,8 +36,8 @@ class Trainings:
     """All trainings of one seed; every table takes from them what it shows.
 
     Args:
-        settings: what to do; the images are those in `data_dir`, by default the
-            digits of scikit-learn.
+        settings: what to do; the data in `data_dir`, by default the digits of
+            scikit-learn, say which network it is.
         seed: of weights, batches and gates.
         seeds: how many there are, for what is written.
         reporter: shows the progress.
@@ -53,13 +53,14 @@ class Trainings:
         self._seed, self._reporter = seed, reporter
         self._is_quick = settings.quick
         self._label = f"seed {seed + 1} of {seeds}"
-        self.recipe = recipe_of(settings)
+        self.family = family_for(settings.data_dir)
+        self.recipe = recipe_of(settings, self.family)
         self.data = datasets.load_in_phase(
             reporter,
-            "reading images",
+            "reading data",
             None,
             settings.data_dir,
-            "image",
+            self.family.task,
             seed=seed,
             limit=QUICK_EXAMPLES if settings.quick else None,
         )
@@ -80,34 +81,32 @@ class Trainings:
         return self._kept.model(self._about(method, share), train_it)
 
     def _train(self, method: str, share: float, unfinished: Path) -> Trained:
-        begun, turn = None, 0
+        wanted, begun, turn = self._wanted(method, share), None, 0
         if method not in PEERS:
-            begun = self._begun(method, share)
-            turn = task_of(self.data, self.recipe, share).turn
+            begun, turn = self._begun(method, share), wanted.task.turn
         label = f"{self._label}: {method} at {share:.0%}"
         with self._reporter.phase(label, self.recipe.epochs - turn) as advance:
-            given = self.data, self.recipe, self._seed, unfinished, advance
-            return finish(method, share, begun, *given)
+            return finish(wanted, begun, unfinished, advance)
 
     def _begun(self, method: str, share: float) -> Trained:
         """The first half of a training, which others may have in common with it."""
         name, first = method, METHODS[method].first
-        about = self._method(method, share)
+        of = self._method(method, share)
         if first is not None:
-            name, share, about = first, 1.0, {"method": first}
+            name, share, of = first, 1.0, {"method": first}
+        wanted = self._wanted(method, share)
 
         def train_it(unfinished: Path) -> Trained:
             label = f"{self._label}: {name} at {share:.0%}, first half"
-            turn = task_of(self.data, self.recipe, share).turn
-            with self._reporter.phase(label, turn) as advance:
-                given = self.data, self.recipe, self._seed, unfinished, advance
-                return begin(method, share, *given)
+            with self._reporter.phase(label, wanted.task.turn) as advance:
+                return begin(wanted, unfinished, advance)
 
-        about = keyed.about(
-            f"{NAME}, first half", self.data, self.recipe, self._seed, **about
-        )
+        about = self._key(f"{self.family.name}, first half", **of)
         model = self._kept.model(about, train_it)
         return model, self._kept.figures(about, train_it)
+
+    def _wanted(self, method: str, share: float) -> Wanted:
+        return Wanted(method, share, self.family, self.data, self.recipe, self._seed)
 
     def file(self, method: str, share: float, name: str) -> Figures:
         """Of the network as a .tflite file.
@@ -175,9 +174,7 @@ class Trainings:
             return found
 
         networks = [self._method(*one) for one in wanted]
-        about = keyed.about(
-            NAME, self.data, self.recipe, self._seed, latency=networks, files=names
-        )
+        about = self._key(self.family.name, latency=networks, files=names)
         return self._kept.runs.once(about, make)
 
     def _method(self, method: str, share: float) -> dict:
@@ -187,15 +184,16 @@ class Trainings:
         return {**about, "settings": settings} if settings else about
 
     def _about(self, method: str, share: float) -> dict:
-        return keyed.about(
-            NAME, self.data, self.recipe, self._seed, **self._method(method, share)
-        )
+        return self._key(self.family.name, **self._method(method, share))
+
+    def _key(self, evidence: str, **more: Any) -> dict:
+        return keyed.about(evidence, self.data, self.recipe, self._seed, **more)
 
 
-def recipe_of(settings: Settings) -> Recipe:
-    """How every network is trained. The recipe is the demo's."""
-    epochs = settings.epochs or (QUICK_EPOCHS if settings.quick else RECIPE.epochs)
-    return dataclasses.replace(RECIPE, epochs=epochs)
+def recipe_of(settings: Settings, family: Family) -> Recipe:
+    """How every network of a family is trained."""
+    usual = QUICK_EPOCHS if settings.quick else family.recipe.epochs
+    return dataclasses.replace(family.recipe, epochs=settings.epochs or usual)
 
 
 def seeds_of(settings: Settings, usual: int) -> int:

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from keras_diffmask.budget import Budget
-from keras_diffmask.export.benchmarking.networks import resnet8
-from keras_diffmask.export.evidence.resnet.l1_norm import prune_by_l1_norm
-from keras_diffmask.export.evidence.resnet.widths import largest
+from keras_diffmask.export.evidence.families import Family
+from keras_diffmask.export.evidence.pruning.l1_norm import prune_by_l1_norm
+from keras_diffmask.export.evidence.pruning.widths import largest
 from keras_diffmask.export.surgery import plan
 from keras_diffmask.masking import gates, mask_model
 
@@ -29,20 +29,22 @@ class Task:
     """What is to be trained.
 
     Args:
-        shape: height, width, channels of an image.
+        family: which network.
+        shape: of an example.
         classes: number of outputs.
         share: MACs that may be left, of the dense network's.
         epochs: in all.
     """
 
+    family: Family
     shape: tuple[int, ...]
     classes: int
     share: float
     epochs: int
 
     def network(self, width: float = 1.0) -> keras.Model:
-        """The ResNet-8, plain, every layer narrowed to a share of its channels."""
-        return resnet8(self.shape, self.classes, width)
+        """The network, plain, every layer narrowed to a share of its units."""
+        return self.family.network(self.shape, self.classes, width)
 
     @property
     def turn(self) -> int:

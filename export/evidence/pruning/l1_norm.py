@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_diffmask.export.evidence.resnet.widths import largest
+from keras_diffmask.export.evidence.pruning.widths import largest
 from keras_diffmask.export.surgery import plan
 from keras_diffmask.masking import gates
 
@@ -39,15 +39,29 @@ def prune_by_l1_norm(model: keras.Model, share: float) -> None:
 
 
 def l1_norms(model: keras.Model) -> dict[str, np.ndarray]:
-    """Name of a gate -> sum of |kernel| of each of its units' filters."""
+    """Name of a gate -> sum of |kernel| of each of its units' filters.
+
+    A depthwise kernel has no filters, but goes with those that it reads. To a unit of
+    an LSTM belong its columns in the kernels of all four gates.
+    """
     norms = {}
     for row in plan(model).rows:
         if row.protected:
             continue
-        kernels = [
-            np.abs(keras.ops.convert_to_numpy(model.get_layer(name).kernel))
+        sums = [
+            np.abs(kernel).reshape(-1, kernel.shape[-1] // row.total, row.total)
             for name in row.layers
+            for kernel in _kernels(model.get_layer(name))
         ]
-        sums = [kernel.reshape(-1, kernel.shape[-1]).sum(axis=0) for kernel in kernels]
-        norms[f"{row.name}_gate"] = np.sum(sums, axis=0)
+        norms[f"{row.name}_gate"] = np.sum([s.sum(axis=(0, 1)) for s in sums], axis=0)
     return norms
+
+
+def _kernels(layer: keras.layers.Layer) -> list[np.ndarray]:
+    """With the layer's units, once or several times, along the last axis."""
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return []
+    owner = getattr(layer, "cell", layer)
+    names = ("kernel", "recurrent_kernel")
+    found = [getattr(owner, name, None) for name in names]
+    return [keras.ops.convert_to_numpy(one) for one in found if one is not None]

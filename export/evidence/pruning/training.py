@@ -1,5 +1,6 @@
-"""One training of the ResNet-8, whichever table asks for it."""
+"""One training of a network by one method, whichever table asks for it."""
 
+import dataclasses
 from pathlib import Path
 
 import keras
@@ -11,10 +12,11 @@ from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Advance
 from keras_diffmask.export.demo.training import score
 from keras_diffmask.export.evidence import fitting
+from keras_diffmask.export.evidence.families import Family
 from keras_diffmask.export.evidence.peers.peer import PEERS
 from keras_diffmask.export.evidence.peers.training import train_peer
+from keras_diffmask.export.evidence.pruning.methods import METHODS, Task
 from keras_diffmask.export.evidence.report import Clock
-from keras_diffmask.export.evidence.resnet.methods import METHODS, Task
 from keras_diffmask.export.runs import Figures
 from keras_diffmask.export.surgery import carry_optimizer, plan, strip
 from keras_diffmask.masking import standing
@@ -24,68 +26,73 @@ from keras_diffmask.quantizers import quantizers_of
 Trained = tuple[keras.Model, Figures]
 
 
-def task_of(data: Dataset, recipe: Recipe, share: float) -> Task:
-    """What is to be trained.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Wanted:
+    """What is to be trained, and on what.
 
     Args:
-        data: the data set.
-        recipe: how to train.
+        method: one of `METHODS` or `PEERS`.
         share: MACs that may be left, of the dense network's.
+        family: the network.
+        data: the data set. Its test part is used once, at the end.
+        recipe: how to train.
+        seed: of weights, batches and gates.
     """
-    return Task(data.input_shape, len(data.classes), share, recipe.epochs)
+
+    method: str
+    share: float
+    family: Family
+    data: Dataset
+    recipe: Recipe
+    seed: int
+
+    @property
+    def task(self) -> Task:
+        """What a method is told of it."""
+        data = self.data
+        return Task(
+            self.family,
+            data.input_shape,
+            len(data.classes),
+            self.share,
+            self.recipe.epochs,
+        )
 
 
-def begin(
-    method: str,
-    share: float,
-    data: Dataset,
-    recipe: Recipe,
-    seed: int,
-    unfinished: Path,
-    advance: Advance,
-) -> Trained:
+def begin(wanted: Wanted, unfinished: Path, advance: Advance) -> Trained:
     """Trains until the decision.
 
     Args:
-        method: one of `METHODS`.
-        share: MACs that may be left, of the dense network's.
-        data: the data set.
-        recipe: how to train.
-        seed: seed of weights, batches and gates.
+        wanted: what, by one of `METHODS`.
         unfinished: folder of the training's state.
         advance: called after each epoch.
 
     Returns:
         The network as it is then, compiled, and the seconds of each epoch.
     """
-    task = task_of(data, recipe, share)
-    keras.utils.set_random_seed(seed)
-    model = METHODS[method].start(task)
+    task = wanted.task
+    keras.utils.set_random_seed(wanted.seed)
+    model = METHODS[wanted.method].start(task)
     seconds = fitting.train_classifier(
-        model, data, recipe, seed, unfinished, advance, part=range(task.turn)
+        model,
+        wanted.data,
+        wanted.recipe,
+        wanted.seed,
+        unfinished,
+        advance,
+        part=range(task.turn),
     )
     return model, {"epoch_seconds": seconds}
 
 
 def finish(
-    method: str,
-    share: float,
-    begun: Trained | None,
-    data: Dataset,
-    recipe: Recipe,
-    seed: int,
-    unfinished: Path,
-    advance: Advance,
+    wanted: Wanted, begun: Trained | None, unfinished: Path, advance: Advance
 ) -> Trained:
     """Trains what is left after the decision, counts it and scores it.
 
     Args:
-        method: one of `METHODS` or `PEERS`.
-        share: MACs that may be left, of the dense network's.
+        wanted: what.
         begun: what `begin` made; None of a peer, which trains the whole by itself.
-        data: the data set. Its test part is used once, at the end.
-        recipe: how to train.
-        seed: seed of weights, batches and gates.
         unfinished: folder of the training's state.
         advance: called after each epoch.
 
@@ -94,19 +101,14 @@ def finish(
         parameters, MACs and their share of the dense network's, seconds; of a peer
         also its versions, and how many weights are not 0.
     """
-    clock = Clock()
-    task = task_of(data, recipe, share)
+    clock, data = Clock(), wanted.data
     if begun is None:
-        slim, seconds, more = _by_peer(
-            method, task, data, recipe, seed, unfinished, advance
-        )
+        slim, seconds, more = _by_peer(wanted, unfinished, advance)
     else:
         model, figures = begun
-        slim, second = _what_is_left(
-            method, model, task, data, recipe, seed, unfinished, advance
-        )
+        slim, second = _what_is_left(wanted, model, unfinished, advance)
         seconds, more = [*figures["epoch_seconds"], *second], {}
-    before, after = plan(task.network()).macs[0], plan(slim).macs[0]
+    before, after = plan(wanted.task.network()).macs[0], plan(slim).macs[0]
     return slim, {
         "test": score(slim, data.x_test, data.y_test),
         "validation": score(slim, data.x_val, data.y_val),
@@ -121,17 +123,11 @@ def finish(
 
 
 def _what_is_left(
-    method: str,
-    model: keras.Model,
-    task: Task,
-    data: Dataset,
-    recipe: Recipe,
-    seed: int,
-    unfinished: Path,
-    advance: Advance,
+    wanted: Wanted, model: keras.Model, unfinished: Path, advance: Advance
 ) -> tuple[keras.Model, list[float]]:
     """Closes what is to go, strips it, and trains on; the seconds of each epoch."""
-    METHODS[method].close(model, task.share)
+    task = wanted.task
+    METHODS[wanted.method].close(model, task.share)
     now = standing(model)
     if now is not None and (now.is_searching or not now.is_met):
         raise BudgetError(
@@ -142,9 +138,9 @@ def _what_is_left(
     slim = strip(model, keep_quantizers=bool(quantizers_of(model)))
     seconds = fitting.train_classifier(
         slim,
-        data,
-        recipe,
-        seed,
+        wanted.data,
+        wanted.recipe,
+        wanted.seed,
         unfinished,
         advance,
         part=range(task.turn, task.epochs),
@@ -154,19 +150,20 @@ def _what_is_left(
 
 
 def _by_peer(
-    method: str,
-    task: Task,
-    data: Dataset,
-    recipe: Recipe,
-    seed: int,
-    unfinished: Path,
-    advance: Advance,
+    wanted: Wanted, unfinished: Path, advance: Advance
 ) -> tuple[keras.Model, list[float], Figures]:
     """Another library's network, the seconds of each epoch, and more figures."""
-    keras.utils.set_random_seed(seed)
-    peer, network = PEERS[method], task.network()
+    keras.utils.set_random_seed(wanted.seed)
     trained = train_peer(
-        peer, network, task.share, data, recipe, seed, unfinished, advance
+        PEERS[wanted.method],
+        wanted.family,
+        wanted.task.network(),
+        wanted.share,
+        wanted.data,
+        wanted.recipe,
+        wanted.seed,
+        unfinished,
+        advance,
     )
     slim = trained.model
     more = {"versions": trained.versions, "difference": trained.difference}

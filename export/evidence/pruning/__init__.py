@@ -1,0 +1,1 @@
+"""One network, pruned in several ways: its trainings, whichever table asks."""
