@@ -226,6 +226,28 @@ def about_speech(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def about_handwritten(report: dict[str, Any]) -> list[str]:
+    """The largest differences of all."""
+    found = report["figures"].values()
+    assert all(
+        one["operators"]["stripped"] == one["operators"]["written by hand"]
+        and one["differing"] == 0
+        for one in found
+    )
+    ratios = []
+    for one in found:
+        slim, hand = (one["instructions"][of] for of in ("stripped", "written by hand"))
+        ratios += [slim[core] / hand[core] - 1 for core in slim]
+    sizes = [one["bytes"].values() for one in found]
+    longer = max(abs(slim / hand - 1) for slim, hand in sizes)
+    values = sum(one["values"] for one in found)
+    return [
+        f"all {values:,} answers are equal bit for bit",
+        f"sizes are at most {100 * longer:.1f} % apart",
+        f"instructions at most {100 * max(map(abs, ratios)):.3f} %",
+    ]
+
+
 def about_lstm_int8(report: dict[str, Any]) -> list[str]:
     """Integers apart in TFLM, over all networks."""
     networks = report["tables"][1]["rows"]
@@ -318,6 +340,7 @@ def about_joint(report: dict[str, Any]) -> list[str]:
 SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/har.json": about_har,
     "docs/speech-lstm.json": about_speech,
+    "docs/handwritten.json": about_handwritten,
     "docs/lstm-int8.json": about_lstm_int8,
     "docs/latency_resnet8.json": about_latency,
     "docs/training_step.json": about_steps,
