@@ -123,6 +123,18 @@ def har(report: dict[str, Any]) -> Rows:
     ]
 
 
+def peers(report: dict[str, Any]) -> Rows:
+    """Of both printed tables what tells the networks apart."""
+    trained, files = report["tables"]
+    rows = []
+    for own, file in zip(trained["rows"], files["rows"], strict=True):
+        assert own[0] == file[0]
+        accuracies = (cell.split(" (")[0] for cell in (own[1], file[3]))
+        macs = own[3].split(" ")[0]
+        rows.append((own[0], *accuracies, macs, file[2], file[5]))
+    return rows
+
+
 def ptb(report: dict[str, Any]) -> Rows:
     """Ours, and two of the published rows."""
     (table,) = report["tables"]
@@ -151,6 +163,11 @@ def applications(report: dict[str, Any]) -> Rows:
         furthest = max(row["float64"] for row in of)
         rows.append((name, str(of[0]["gates"]), f"{left} %", f"{furthest:.0e}"))
     return [(*row[:3], row[3].replace("e-0", "e-")) for row in rows]
+
+
+def _peers_header(label: str) -> tuple[str, ...]:
+    figures = ("test accuracy %", "as int8 %", "MACs %", "bytes int8")
+    return (label, *figures, "time int8 / dense")
 
 
 _WIDTHS = ("8", "15", "16", "17", "24", "25", "32", "33")
