@@ -8,8 +8,7 @@ import pytest
 
 from keras_diffmask import export
 from keras_diffmask.export.benchmarking.networks import resnet8
-from keras_diffmask.export.evidence.families import DS_CNN, FAMILIES, RESNET8
-from tests.evidence.peers.examples import SHAPES as SMALL_SHAPES
+from keras_diffmask.export.evidence.families import DS_CNN, RESNET8
 from tests.evidence.peers.examples import WIDTHS, pruned, whole, with_statistics
 from tests.evidence.peers.numpy_resnet8 import forward
 
@@ -92,25 +91,6 @@ def _require_the_same(
     back = torch_layers.weights_of(network)
     for ours, theirs in zip(back, model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_widths_are_read_off_the_weights(name: str) -> None:
-    family, shape = FAMILIES[name], SMALL_SHAPES[name]
-    widths = [5, 7, 9, 11, 13, 8][: len(family.widths)]
-    model = with_statistics(family.at_widths(widths, shape, 3))
-    twin = family.with_weights(shape, 3, model.get_weights())
-    assert family.widths_of(twin.get_weights()) == widths
-    x = np.random.default_rng(2).random((4, *shape), np.float32)
-    np.testing.assert_array_equal(_outputs(twin, x), _outputs(model, x))
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_narrowed_family(name: str) -> None:
-    family, shape = FAMILIES[name], SMALL_SHAPES[name]
-    whole, half = (family.network(shape, 3, width) for width in (1.0, 0.5))
-    assert family.widths_of(whole.get_weights()) == list(family.widths)
-    assert family.widths_of(half.get_weights()) == [n // 2 for n in family.widths]
 
 
 def test_torch_trains_as_keras_does() -> None:
