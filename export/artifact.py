@@ -158,7 +158,8 @@ class Artifact:
             ArtifactError: the folder exists, cannot be written, or TFLM cannot run
                 the model.
             MissingDependencyError: neither tflite-micro nor `arena_bytes`.
-            InvalidArgumentError: `golden` does not fit the inputs.
+            InvalidArgumentError: `golden` does not fit the inputs, or `arena_bytes` is
+                less than half of what TFLM takes here, where it is installed.
 
         Example:
 

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from keras_diffmask.export.artifact import Artifact
+    from keras_diffmask.export.artifact import Agreement, Artifact
 
 _HOW = "(Python: reset_all_variables(); C++: ResetVariableTensors(); TFLM: Reset())."
 
@@ -24,6 +24,22 @@ def state_note(stateful: bool, streaming: bool) -> str:
     )
 
 
+def difference(agreement: "Agreement", is_calibrated: bool) -> str:
+    """How far a file's outputs are off, and what that does not show.
+
+    Args:
+        agreement: what the conversion has measured.
+        is_calibrated: whether that was with the calibration data.
+    """
+    said = (
+        f"difference to the Keras model: {agreement.relative_error:.3%} (rms, "
+        f"{agreement.samples} examples"
+    )
+    # Inputs on a wrong scale agree with themselves.
+    more = " of the calibration data; `verify` takes others" if is_calibrated else ""
+    return f"{said}{more})"
+
+
 def render(artifact: "Artifact") -> str:
     """Lays an artifact out as lines of text."""
     counts = Counter(artifact.ops)
@@ -36,10 +52,8 @@ def render(artifact: "Artifact") -> str:
         "ops: " + ", ".join(f"{n} {op}" for op, n in counts.items()),
     ]
     if artifact.agreement is not None:
-        lines.append(
-            f"difference to the Keras model: {artifact.agreement.relative_error:.3%} "
-            f"(rms, {artifact.agreement.samples} examples)"
-        )
+        is_calibrated = artifact.calibration is not None
+        lines.append(difference(artifact.agreement, is_calibrated))
     if artifact.calibration is not None:
         lines.append(f"calibrated with {artifact.calibration}")
     if artifact.labels:

@@ -7,6 +7,7 @@ from typing import Any
 from keras_diffmask import targets
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export import modes
+from keras_diffmask.export.artifact_text import difference
 from keras_diffmask.export.cli.arrays import read_arrays
 from keras_diffmask.export.cli.console import Console
 from keras_diffmask.export.cli.files import check_output, read_lines, read_model
@@ -141,7 +142,7 @@ def _text(artifact: Any, output: str) -> str:
         f"written: {output}, {artifact.nbytes:,} bytes, {artifact.quantization}, "
         f"for {artifact.target}",
         f"ops: {', '.join(artifact.ops)}",
-        f"difference to the Keras model: {artifact.agreement.relative_error:.3%} (rms)",
+        difference(artifact.agreement, artifact.calibration is not None),
     ]
     if artifact.calibration is not None:
         lines.append(f"calibrated with {artifact.calibration}")

@@ -16,6 +16,7 @@ from keras_diffmask.export.cli import (
     convert,
     demo,
     evidence,
+    firmware,
     import_tfmot,
     models,
     report,
@@ -32,6 +33,7 @@ COMMANDS = (
     models.PACK,
     convert,
     verify,
+    firmware,
     vela,
     benchmark,
     report,
@@ -44,7 +46,8 @@ Pruning with differentiable masks for Keras 3, down to int8 on the device.
 
 A masked model (keras_diffmask.mask_model) is looked at with `summary` and `plan`,
 made smaller with `strip`, written for the device with `convert`, compared with its
-Keras model by `verify`, timed with `benchmark`, and put on one page by `report`.
+Keras model by `verify`, packed for a microcontroller's project by `firmware`, timed
+with `benchmark`, and put on one page by `report`.
 `demo` does all of it on real data, `compare` trains every estimator side by side,
 `evidence` measures what this library claims. `pack` writes rows of k of n weights
 for kernels of your own, `import-tfmot` reads what tensorflow-model-optimization has

@@ -2,8 +2,9 @@
 
 Nobody can know, but some layers tell: a normalization knows the spread of what it
 read in training, a Rescaling the numbers it was made for, and a tanh that saturates
-for nearly every unit was never trained on such inputs. Only what is off by a factor
-of 16 or more is reported: bytes in place of numbers to 1 are off by 255.
+for nearly every unit was never trained on such inputs. Only what is off by a large
+factor is reported: bytes in place of numbers to 1 are off by 255, digits of 16 shades
+by 16.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ from keras_diffmask.export.emit.recurrent import cells
 
 # Examples looked at.
 _SOME = 32
-_FACTOR = 16.0
+# A moving variance starts at 1, and after a few steps of training still is near it: it
+# may be far above the true one, but after ten steps not below a tenth.
+_WIDE, _NARROW = 8.0, 1 / 16
 # Beyond it tanh is 1 to ten digits, and sigmoid to four.
 _SATURATED = 10.0
 _SATURATED_SHARE = 0.9
@@ -138,12 +141,12 @@ class _Signals:
         spread = channels.std(axis=0) / np.sqrt(np.maximum(variance, 1e-12))
         # Pruned or dead channels have none; most of the others agree.
         ratio = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
-        if ratio > _FACTOR:
+        if ratio > _WIDE:
             raise _Told(
                 f"give layer '{layer.name}' values that spread {ratio:,.0f} times as "
                 "wide as in training"
             )
-        if ratio < 1 / _FACTOR:
+        if ratio < _NARROW:
             raise _Told(
                 f"give layer '{layer.name}' values that spread over 1/{1 / ratio:,.0f} "
                 "of what they did in training"

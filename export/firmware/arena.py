@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from keras_diffmask.errors import InvalidArgumentError, MissingDependencyError
 from keras_diffmask.export.arena import tflm_arena_bytes
+from keras_diffmask.export.tflm import has_tflm
 
 # Measured on ten widths of one network: a Cortex-M55 with CMSIS-NN took 5 to 16 %
 # more than the interpreter on the host, for kernels' scratch memory; an M7 less.
@@ -32,7 +33,8 @@ def arena_size(content: bytes, given: int | None) -> ArenaSize:
         given: what the caller knows, taken as it is; None asks TFLM.
 
     Raises:
-        InvalidArgumentError: the given number is none of bytes.
+        InvalidArgumentError: the given number is none of bytes, or less than half of
+            what TFLM takes here, where it is installed.
         MissingDependencyError: nothing was given, and tflite-micro is missing.
         ArtifactError: TFLM cannot run the model.
     """
@@ -43,6 +45,7 @@ def arena_size(content: bytes, given: int | None) -> ArenaSize:
                 f"arena_bytes={given!r}",
                 "Pass what arena_used_bytes() says on the board, and some more.",
             )
+        _check_enough(content, given)
         return ArenaSize(_aligned(given), f"As given by arena_bytes={given}.")
     try:
         measured = tflm_arena_bytes(content)
@@ -60,6 +63,19 @@ def arena_size(content: bytes, given: int | None) -> ArenaSize:
         "reference kernels, and a margin of 8 KiB or 20 %, whichever is more, for "
         "the scratch memory of a board's kernels.",
     )
+
+
+def _check_enough(content: bytes, given: int) -> None:
+    """A 32-bit board's pointers take less than this computer's, but not half."""
+    if not has_tflm():
+        return
+    measured = tflm_arena_bytes(content)
+    if given < measured // 2:
+        raise InvalidArgumentError(
+            f"arena_bytes of some {measured} bytes, which TFLM takes on this computer",
+            f"arena_bytes={given}",
+            "Leave it out, or pass what arena_used_bytes() says on the board.",
+        )
 
 
 def _aligned(size: int) -> int:

@@ -86,6 +86,12 @@ class Plan:
             for row in rows
         ]
         lines += [str(branch) for branch in self.branches]
+        alone = sum(row.saved_macs for row in self.rows)
+        if alone > self.macs[0] - self.macs[1]:
+            lines.append(
+                "Each row by itself: a kernel with fewer inputs and fewer outputs is "
+                "in two of them."
+            )
         for what, pair in (("MACs", self.macs), ("parameters", self.parameters)):
             share = pair[1] / pair[0] if pair[0] else 1.0
             lines.append(f"{what}: {pair[0]:,} -> {pair[1]:,} ({share:.1%})")

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from keras_diffmask.export.verification.records import Verification
 
 
+#: Share of the examples; a few lie within a step of each other in a sound file as well.
+_MANY_TIES = 0.05
+
+
 def render(found: "Verification") -> str:
     """Lays a verification out as lines of text."""
     steps = ", ".join("float" if s is None else f"{s:.4g}" for s in found.lsb)
@@ -15,7 +19,34 @@ def render(found: "Verification") -> str:
     lines = [f"{head}; one LSB of the output is {steps}", "", *_pairs(found)]
     if found.layers is not None:
         lines += ["", *_layers(found)]
-    return "\n".join([*lines, *found.notes])
+    return "\n".join([*lines, *found.notes, *remarks(found)])
+
+
+def remarks(found: "Verification") -> list[str]:
+    """What the columns would hide: classes that only tie, and values cut off.
+
+    Args:
+        found: the verification.
+    """
+    said = []
+    for pair in found.pairs:
+        same, tied = pair.argmax, pair.argmax_or_tie
+        if same is not None and tied is not None and tied - same > _MANY_TIES:
+            said.append(
+                f"{pair.first}, {pair.second}: {tied - same:.0%} of the classes agree "
+                "as ties alone, outputs less than one step apart. Such steps are too "
+                "coarse for these outputs: look at the calibration data."
+            )
+    scale = max((step for step in found.lsb if step is not None), default=None)
+    if scale is not None and any(
+        pair.max_lsb is not None and pair.max_error > (pair.max_lsb + 1) * scale
+        for pair in found.pairs
+    ):
+        said.append(
+            "LSB columns compare integers: an output beyond the file's range counts as "
+            "the end of that range, errors count in full."
+        )
+    return said
 
 
 def _pairs(found: "Verification") -> list[str]:

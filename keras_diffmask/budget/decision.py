@@ -1,5 +1,6 @@
 """The final decision: which units stay, so that every limit holds."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -74,15 +75,19 @@ def check_reachable(
     """
     blocks = _Blocks(scores, multiples)
     smallest = blocks.units(blocks.least(min_keep))
+    whole = [np.ones(len(score)) for score in scores]
     least = "layer is down to its last unit" if any(min_keep) else "branch is closed"
     for limit in limits:
         floor = limit.cost.count([k.astype(float) for k in smallest])
         if floor > limit.most:
+            name, dense = limit.cost.name, limit.cost.count(whole)
+            # Rounded up: who asks for this share gets no less.
+            share = math.ceil(1e4 * floor / dense) / 1e4
             raise BudgetError(
-                f"{limit.cost.name} of at least {said(limit.cost.name, floor)}, where "
-                f"every {least}",
-                f"a budget of {said(limit.cost.name, limit.most)}",
-                f"Raise {limit.cost.name}=, or mask a model with fewer fixed layers.",
+                f"{name} of at least {said(name, floor)}, where every {least} "
+                f"({share:g} of the dense model's {said(name, dense)})",
+                f"a budget of {said(name, limit.most)}",
+                f"Raise {name}=, or mask more layers.",
             )
 
 

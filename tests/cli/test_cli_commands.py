@@ -156,6 +156,19 @@ def test_verify_refuses_what_does_not_fit(run, converted, files):
     assert status == 1 and "examples in a .npy or .npz file" in err
 
 
+def test_firmware(run, run_json, converted, files, tmp_path):
+    words = ("firmware", converted / "plain8.tflite", "-o", tmp_path / "fw")
+    words += ("--golden", files / "x.npy", "--arena-bytes", "20000")
+    report = run_json(*words)
+    assert {"main.cc", "model_data.cc", "Makefile"} <= set(report["files"])
+    assert {path.name for path in (tmp_path / "fw").iterdir()} == set(report["files"])
+    assert "kArenaBytes = 20000;" in (tmp_path / "fw/model_settings.h").read_text()
+    status, _, err = run(*words)
+    assert status == 1 and "does not exist yet" in err
+    status, out, _ = run(*words, "--force")
+    assert status == 0 and "model_data.cc" in out
+
+
 def test_vela(run, run_json, converted):
     pytest.importorskip("ethosu.vela")
     status, out, _ = run("vela", converted / "plain8.tflite")

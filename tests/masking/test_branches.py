@@ -168,8 +168,8 @@ def test_budget_below_what_stays_is_refused() -> None:
     with pytest.raises(kd.errors.BudgetError) as error:
         kd.mask_model(original, granularity="branch", budget=kd.Budget(macs=floor - 1))
     assert str(error.value).startswith(
-        f"Expected macs of at least {floor}, where every branch is closed; received a "
-        f"budget of {floor - 1}."
+        f"Expected macs of at least {floor}, where every branch is closed (0.2632 of "
+        f"the dense model's 171); received a budget of {floor - 1}."
     )
     kd.mask_model(original, granularity="branch", budget=kd.Budget(macs=floor))
 

@@ -168,3 +168,12 @@ def test_no_false_alarm_for_any_kind_of_layer():
     for name in layer_kinds.KINDS:
         model, x = layer_kinds.build(name)
         assert warnings_about(model, [x]) == [], name
+
+
+@pytest.mark.parametrize(("factor", "is_told"), [(16.0, True), (4.0, False)])
+def test_sixteen_shades_beside_numbers_to_one(factor, is_told):
+    """The digits of scikit-learn, not divided: 16 times as wide as in training."""
+    told = warnings_about(trained_batch_normalization(SCALED), [factor * SCALED])
+    assert bool(told) == is_told
+    if is_told:
+        assert re.search(r"layer 'norm' values that spread 1[56] times as", told[0])

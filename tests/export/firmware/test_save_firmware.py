@@ -204,3 +204,10 @@ def test_dynamic_range_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match="FULLY_CONNECTED of float .*int8 weights"):
         artifact.save_firmware(tmp_path / "fw", arena_bytes=9000)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not tflm.has_tflm(), reason="tflite-micro is not installed")
+def test_an_arena_far_below_what_tflm_takes_is_refused(artifacts, tmp_path):
+    with pytest.raises(InvalidArgumentError, match=r"of some \d+ bytes, which TFLM"):
+        artifacts["conv"].save_firmware(tmp_path / "fw", arena_bytes=64)
+    assert not (tmp_path / "fw").exists()

@@ -1,6 +1,7 @@
 """The comparison of a file with its model: figures, layers, refusals."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from keras_diffmask.errors import (
 )
 from keras_diffmask.export import tflm
 from keras_diffmask.export.tensor_spec import TensorSpec
+from keras_diffmask.export.verification import records
 from keras_diffmask.export.verification.pairs import compare
 from tests.export.verification.conftest import build, draw
 
@@ -216,3 +218,30 @@ def test_what_tflm_lacks_is_said(x):
     assert "TFLM cannot run the file" in note and "GELU" in note
     with pytest.raises(ArtifactError, match="a model that TFLM can run.*GELU"):
         export.verify(artifact, model, x[:3], tflm=True)
+
+
+def _found(first, other, scale):
+    spec = TensorSpec("scores", (1, 3), "int8", scale, 0)
+    pair = compare("keras", [first], "litert", [other], [spec])
+    return records.Verification(
+        "m", "int8", len(first), (scale,), ("keras", "litert"), (pair,)
+    )
+
+
+def test_classes_that_only_tie_are_told():
+    """A step so coarse that every output is the same integer."""
+    scores = np.random.default_rng(0).normal(size=(200, 3))
+    ruined = _found(scores, np.zeros_like(scores), scale=73.0)
+    assert ruined.pairs[0].argmax_or_tie == 1.0
+    assert re.search(
+        r"keras, litert: 6\d% of the classes agree as ties alone", str(ruined)
+    )
+    sound = _found(scores, np.round(scores / 0.01) * 0.01, scale=0.01)
+    assert "ties alone" not in str(sound) and "LSB columns" not in str(sound)
+
+
+def test_values_beyond_the_range_are_told():
+    scores = np.array([[0.0, 1.0, -14.0]])
+    cut = _found(scores, np.array([[0.0, 1.0, -12.8]]), scale=0.1)
+    assert cut.pairs[0].max_lsb == 0 and cut.pairs[0].max_error > 1
+    assert "LSB columns compare integers: an output beyond" in str(cut)
