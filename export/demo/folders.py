@@ -43,7 +43,8 @@ def digits(seed: int = 0) -> Raw:
         raise MissingDependencyError(
             "scikit-learn, which carries the digits, to be installed",
             "an environment without it",
-            "Install it with `pip install scikit-learn`, or pass data_dir.",
+            "Install it with `pip install scikit-learn` (the extra `demo` has it), or "
+            "pass data_dir.",
         ) from error
     bunch = load_digits()
     x, y = bunch.images.astype(np.float32), bunch.target

@@ -47,6 +47,7 @@ class Plan:
         rows: one per set of tied layers, in the order of the model.
         macs: multiply-accumulates per example, before and after.
         parameters: entries of all weights, before and after.
+        gates: how many gates the model has; none where it was not masked.
         branches: the residual branches that go whole.
     """
 
@@ -54,6 +55,7 @@ class Plan:
     rows: tuple[PlanRow, ...]
     macs: tuple[int, int]
     parameters: tuple[int, int]
+    gates: int
     branches: tuple[ClosedBranch, ...] = ()
 
     @property
@@ -92,6 +94,8 @@ class Plan:
                 "Each row by itself: a kernel with fewer inputs and fewer outputs is "
                 "in two of them."
             )
+        if not self.gates:
+            lines.append("No gates in this model: keras_diffmask.mask_model adds them.")
         for what, pair in (("MACs", self.macs), ("parameters", self.parameters)):
             share = pair[1] / pair[0] if pair[0] else 1.0
             lines.append(f"{what}: {pair[0]:,} -> {pair[1]:,} ({share:.1%})")

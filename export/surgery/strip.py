@@ -5,6 +5,7 @@ import keras
 from keras_diffmask.export.surgery.cut import cut, parameters_left
 from keras_diffmask.export.surgery.plan import Plan, rows_of
 from keras_diffmask.export.surgery.proved import proved
+from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import keep_countdowns
 from keras_diffmask.masking.stock import Quantizers
 
@@ -78,5 +79,6 @@ def plan(model: keras.Model) -> Plan:
         rows=rows_of(proof),
         macs=(sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)),
         parameters=(proof.graph.model.count_params(), parameters_left(proof)),
+        gates=len(gates(model)),
         branches=proof.closed_branches(),
     )

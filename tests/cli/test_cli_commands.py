@@ -66,7 +66,13 @@ def test_plan(run, run_json, files):
     assert status == 0 and "2 of 6" in out
     report = run_json("plan", files / "masked.keras")
     assert report["macs"] == [6 * 9 * 64 + 18, 2 * 9 * 64 + 6]
-    assert report["rows"][0]["kept"] == 2
+    assert report["rows"][0]["kept"] == 2 and report["gates"] == 1
+    assert "No gates" not in out and "Each row by itself" not in out
+
+
+def test_plan_of_a_model_without_gates(run, files):
+    status, out, _ = run("plan", files / "plain.keras")
+    assert status == 0 and "No gates in this model: keras_diffmask.mask_model" in out
 
 
 def test_strip_writes_the_same_function(run_json, files, tmp_path):
