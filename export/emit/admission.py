@@ -156,7 +156,8 @@ def _refuse_masked(layer: Any) -> None:
     raise UnsupportedModelError(
         "a model of stock Keras layers",
         f"'{layer.name}' ({type(layer).__name__}), which still carries masks",
-        "Call export.strip(model) first and convert its result.",
+        "Call export.strip(model) first, or `keras-diffmask strip` in a shell, and "
+        "convert its result.",
     )
 
 
