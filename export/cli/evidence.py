@@ -34,13 +34,14 @@ NAMES = {
     "speech-lstm": "the same on spoken words",
     "lstm-int8": "five networks with LSTMs on the same motion, int8, in LiteRT and in "
     "TFLM's interpreter, which needs tflite-micro",
-    "budgets": "ResNet-8 on images at 50, 30 and 15 % of its MACs, beside a uniformly "
-    "narrowed network and L1-norm filter pruning",
+    "budgets": "a network at 50, 30 and 15 % of its MACs, beside a uniformly narrowed "
+    "one and L1-norm filter pruning: ResNet-8 on images, a DS-CNN on Speech Commands, "
+    "two LSTM layers on UCI HAR",
     "joint": "ResNet-8 on images, pruned to 30 % of its MACs and quantized to 8 and 4 "
     "bits, one after the other and together; needs ai-edge-quantizer",
     "lenet": "LeNet-300-100 and LeNet-5 on MNIST with L0 gates, top-k and learned "
     "thresholds, beside what the papers publish; frozen features on Fashion-MNIST",
-    "peers": "ResNet-8 on images at 30 % of its MACs, beside "
+    "peers": "the networks of budgets at 30 % of their MACs, beside "
     "tensorflow-model-optimization and Torch-Pruning, which need to be installed",
     "tiny": "MLPerf Tiny's shapes and an LSTM in int8, dense and stripped: bytes, "
     "arena, MACs, Vela's cycles, agreement with TFLM; nothing is trained",

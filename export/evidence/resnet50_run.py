@@ -19,6 +19,7 @@ NAME = "resnet50"
 CLOSED, ROUNDS, EXAMPLES = 0.5, 3, 16
 NETWORK, QUICK_NETWORK = "ResNet50", "ResNet-8"
 KINDS, QUICK_KINDS = ("float32", "int8"), ("float32",)
+FORMS, QUICK_FORMS = (DENSE, STRIPPED), (STRIPPED,)
 
 
 def resnet50(settings: Settings, reporter: Reporter) -> Report:
@@ -38,17 +39,19 @@ def resnet50(settings: Settings, reporter: Reporter) -> Report:
     runs = Runs(results_folder(settings.out) / "runs")
     network = QUICK_NETWORK if settings.quick else NETWORK
     kinds = QUICK_KINDS if settings.quick else KINDS
+    forms = QUICK_FORMS if settings.quick else FORMS
     count = 1 if settings.quick else ROUNDS
     rounds: list[Figures] = []
     with reporter.phase("rounds", count) as advance:
         for number in range(count):
             about = {
                 "evidence": NAME, "network": network, "closed": CLOSED, "kinds": kinds,
-                "examples": EXAMPLES, "round": number,
+                "forms": forms, "examples": EXAMPLES, "round": number,
             }  # fmt: skip
             rounds.append(
                 runs.once(
-                    about, lambda job: run_trial(network, CLOSED, kinds, EXAMPLES, job)
+                    about,
+                    lambda job: run_trial(network, CLOSED, kinds, forms, EXAMPLES, job),
                 )
             )
             advance(f"round {number + 1}")

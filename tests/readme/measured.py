@@ -199,6 +199,11 @@ TABLES: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], Rows]]] = {
         *("2 LSTM layers", "valid / test perplexity", "embedding, hidden neurons"),
         *("mult-adds", "latency ratio, batch 1 / 20"),
     ): ("docs/ptb-small.json", ptb),
+    _peers_header("2 LSTM of 64 on UCI HAR"): ("docs/peers-uci_har.json", peers),
+    _peers_header("DS-CNN on Speech Commands"): (
+        "docs/peers-speech_commands.json",
+        peers,
+    ),
     (
         *("model", "gates", "MACs left at 30 / 50 / 70 % closed"),
         "largest float64 difference",
@@ -338,6 +343,26 @@ def about_budget_steps(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def about_peers(report: dict[str, Any]) -> list[str]:
+    """Who the validation part prefers, and how far from the others that is."""
+    found = report["figures"]["summary"]
+    points = {name: of["float"] for name, of in found["points"].items()}
+
+    def away(name: str) -> str:
+        mean = np.mean(points[name])
+        word = "ahead of" if mean > 0 else "behind"
+        spread = _spread([abs(mean) / mean * value for value in points[name]])
+        return f"{spread} points {word}"
+
+    return [f"`{_ESTIMATORS[found['ours']]}`", *map(away, ("narrowed", "L1 norm"))]
+
+
+_ESTIMATORS = {
+    "ours": "differentiable_mask",
+    "ours, hard concrete": "hard_concrete",
+}
+
+
 def about_joint(report: dict[str, Any]) -> list[str]:
     """Files against their simulations."""
     int8, int4 = (
@@ -364,4 +389,6 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/training_step_recurrent.json": about_recurrent_steps,
     "docs/training_step_budget.json": about_budget_steps,
     "docs/joint.json": about_joint,
+    "docs/peers-uci_har.json": about_peers,
+    "docs/peers-speech_commands.json": about_peers,
 }

@@ -44,7 +44,12 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 
 
 def run_trial(
-    name: str, closed: float, kinds: Sequence[str], examples: int, job: Path
+    name: str,
+    closed: float,
+    kinds: Sequence[str],
+    forms: Sequence[str],
+    examples: int,
+    job: Path,
 ) -> Figures:
     """Masks, strips and converts a network with random weights.
 
@@ -52,6 +57,7 @@ def run_trial(
         name: of `NETWORKS`.
         closed: share of every gate's units that is closed, at random.
         kinds: of the files, "float32" or "int8".
+        forms: what is converted, `DENSE` or `STRIPPED`.
         examples: images to calibrate with.
         job: folder for what the converter's process needs.
 
@@ -73,9 +79,11 @@ def run_trial(
     slim, seconds[STRIP] = _timed(lambda: strip(masked))
     models = {DENSE: network, STRIPPED: slim}
     conversions = {
-        f"{form}, {kind}": _conversion(model, kind, images, job / f"{form}-{kind}")
+        f"{form}, {kind}": _conversion(
+            models[form], kind, images, job / f"{form}-{kind}"
+        )
         for kind in kinds
-        for form, model in models.items()
+        for form in forms
     }
     return {
         "steps": seconds,

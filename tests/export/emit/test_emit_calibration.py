@@ -142,5 +142,5 @@ def test_int8_far_from_keras_warns(monkeypatch):
     monkeypatch.setattr(
         converting.Artifact, "from_content", classmethod(lambda *a, **k: None)
     )
-    with pytest.warns(UserWarning, match="differ from the Keras model's by 50.0%"):
+    with pytest.warns(UserWarning, match="differ from the Keras model's by 50 %"):
         export.to_tflite(dense(), "int8", calibration=x(40, 3))
