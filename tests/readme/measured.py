@@ -354,7 +354,9 @@ def about_peers(report: dict[str, Any]) -> list[str]:
         spread = _spread([abs(mean) / mean * value for value in points[name]])
         return f"{spread} points {word}"
 
-    return [f"`{_ESTIMATORS[found['ours']]}`", *map(away, ("narrowed", "L1 norm"))]
+    others = ("narrowed", "L1 norm", "Torch-Pruning BN scale")
+    said = [away(name) for name in others if name in points]
+    return [f"`{_ESTIMATORS[found['ours']]}`", *said]
 
 
 _ESTIMATORS = {
