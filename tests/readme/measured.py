@@ -270,6 +270,29 @@ def about_handwritten(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def about_resnet50(report: dict[str, Any]) -> list[str]:
+    """Means over the rounds."""
+    rounds = report["figures"]["rounds"]
+
+    def step(name: str) -> str:
+        return f"{np.mean([one['steps'][name] for one in rounds]):.1f} s"
+
+    def file(name: str) -> str:
+        times = [one["conversions"][name]["seconds"].values() for one in rounds]
+        ours, alone = np.mean([list(pair) for pair in times], axis=0)
+        return f"{ours:.0f} s, the converter alone {alone:.0f} s"
+
+    return [
+        f"masked in {step('mask_model')}, planned in {step('plan')} and stripped in "
+        f"{step('strip')}",
+        *(
+            f"{form} {kind}: `to_tflite` {file(f'{form}, {kind}')}"
+            for form in ("dense", "stripped")
+            for kind in ("float32", "int8")
+        ),
+    ]
+
+
 def about_lstm_int8(report: dict[str, Any]) -> list[str]:
     """Integers apart in TFLM, over all networks."""
     networks = report["tables"][1]["rows"]
@@ -385,6 +408,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/har.json": about_har,
     "docs/speech-lstm.json": about_speech,
     "docs/handwritten.json": about_handwritten,
+    "docs/resnet50.json": about_resnet50,
     "docs/lstm-int8.json": about_lstm_int8,
     "docs/latency_resnet8.json": about_latency,
     "docs/training_step.json": about_steps,
