@@ -1,6 +1,7 @@
 """`python -m tests.readme`: what the committed figures make of the README."""
 
-from tests.readme.measured import SENTENCES, TABLES, load
+from tests.readme.sentences import SENTENCES
+from tests.readme.tables import TABLES, load
 
 
 def main() -> None:

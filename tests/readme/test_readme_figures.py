@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.readme.measured import README, ROOT, SENTENCES, TABLES, load
+from tests.readme.sentences import SENTENCES
+from tests.readme.tables import README, ROOT, TABLES, load
 
 TEXT = README.read_text("utf-8")
 FLAT = " ".join(TEXT.split())
