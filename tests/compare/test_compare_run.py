@@ -20,7 +20,9 @@ WORDS = ["compare", "--quick", "--epochs", "1", "--limit", "60", "--json", "--ou
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def compared(
+    tmp_path_factory: pytest.TempPathFactory, trains_eagerly: None
+) -> tuple[Path, dict[str, Any]]:
     """(folder, report) of a quick comparison of all estimators."""
     folder = tmp_path_factory.mktemp("compare") / "results"
     assert main([*WORDS, str(folder)]) == 0

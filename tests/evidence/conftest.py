@@ -10,8 +10,9 @@ import pytest
 
 from keras_diffmask import targets
 from keras_diffmask.export.artifact import Artifact
-from keras_diffmask.export.evidence import classifier_trial, fitting, lstm_trial
-from keras_diffmask.export.evidence.pruning import files
+from keras_diffmask.export.evidence import classifier_trial, lstm_trial
+from keras_diffmask.export.evidence.pruning import files, trainings
+from tests.evidence.small_family import SMALL
 
 WORDS = ("the", "cat", "saw", "a", "dog", "N", "times", "<unk>")
 
@@ -54,22 +55,10 @@ def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trains_eagerly() -> Iterator[None]:
-    """Two batches take longer to compile than to train, once for each half."""
-
-    def compiled(
-        model: keras.Model, recipe: Any, examples: int, optimizer: Any = None
-    ) -> None:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(
-            optimizer or "adam",
-            loss,
-            metrics=["accuracy"],
-            run_eagerly=keras.backend.backend() == "tensorflow",
-        )
-
+def small_family() -> Iterator[None]:
+    """What is trained for images is small, and known by the name of a ResNet-8."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "compile_classifier", compiled)
+        patch.setattr(trainings, "family_for", lambda data_dir: SMALL)
         yield
 
 

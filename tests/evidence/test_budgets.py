@@ -1,6 +1,5 @@
 """The evidence on budgets: what it compares with, and what it says."""
 
-import dataclasses
 import json
 from typing import Any
 
@@ -14,39 +13,17 @@ from keras_diffmask.export.benchmarking import networks
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.reporter import Silent
 from keras_diffmask.export.evidence import budget_table
-from keras_diffmask.export.evidence.families import RESNET8
 from keras_diffmask.export.evidence.pruning import methods, trainings
 from keras_diffmask.export.evidence.settings import Settings
+from tests.evidence.small_family import SMALL
 
 SHAPE, CLASSES = (8, 8, 1), 10
+
+pytestmark = pytest.mark.usefixtures("small_family", "trains_eagerly")
 
 
 def _task(share: float, epochs: int = 4) -> methods.Task:
     return methods.Task(SMALL, SHAPE, CLASSES, share, epochs)
-
-
-def _small(widths: Any = (8, 12), shape: Any = SHAPE, classes: int = 10) -> keras.Model:
-    """Two convolutions that an Add ties, and one that stands alone."""
-    first, second = widths
-    conv = keras.layers.Conv2D
-    inputs = keras.Input(shape)
-    x = conv(first, 3, padding="same", activation="relu", name="stem")(inputs)
-    y = conv(first, 3, padding="same", name="branch")(x)
-    x = keras.layers.ReLU()(keras.layers.Add()([x, y]))
-    x = conv(second, 3, strides=2, activation="relu", name="alone")(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, keras.layers.Dense(classes)(x))
-
-
-SMALL = dataclasses.replace(RESNET8, widths=(8, 12), at_widths=_small)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small(trains_eagerly: None) -> Any:
-    """What is trained here is small."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainings, "family_for", lambda data_dir: SMALL)
-        yield
 
 
 def test_width_of_a_resnet8() -> None:
@@ -60,7 +37,7 @@ def test_width_of_a_resnet8() -> None:
 @pytest.mark.parametrize("share", [0.5, 0.15])
 def test_narrowed_is_the_widest_that_fits(share: float) -> None:
     model = methods.narrowed(_task(share))
-    most = share * export.plan(_small()).macs[0]
+    most = share * export.plan(SMALL.network(SHAPE, CLASSES)).macs[0]
     first, second = (model.get_layer(n).filters for n in ("stem", "alone"))
     assert export.plan(model).macs[0] <= most
     # A step wider: one more channel in the layer that gains it first.
@@ -95,7 +72,9 @@ def test_l1_norms_close_the_smallest_filters_of_each_layer(share: float) -> None
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def quick(
+    tmp_path_factory: pytest.TempPathFactory, small_family: None, trains_eagerly: None
+) -> Any:
     folder = tmp_path_factory.mktemp("budgets") / "results"
     words = ["evidence", "budgets", "--quick", "--json", "--out", str(folder)]
     assert main(words) == 0

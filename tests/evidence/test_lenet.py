@@ -72,7 +72,7 @@ def test_a_linear_classifier_learns_from_good_features_only(
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def quick(tmp_path_factory: pytest.TempPathFactory, trains_eagerly: None) -> Any:
     folder = tmp_path_factory.mktemp("lenet") / "results"
     words = ["evidence", "lenet", "--quick", "--json", "--out", str(folder)]
     assert main(words) == 0

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
     not alive.TENSORFLOW, reason="float64, and bit for bit, are TensorFlow's"
 )
 
-EXAMPLES, CHUNKS = 24, 4
+EXAMPLES, CHUNKS = 16, 4
 
 
 def held(graph: Graph) -> Outcome:
