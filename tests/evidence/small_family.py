@@ -1,4 +1,4 @@
-"""A network in the place of a ResNet-8, for tests of what is done with its trainings."""
+"""A network in the place of a ResNet-8, for what is done with its trainings."""
 
 import dataclasses
 from typing import Any
