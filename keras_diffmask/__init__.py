@@ -1,5 +1,6 @@
 """Pruning with differentiable masks for Keras 3, down to int8 on the device."""
 
+import os as _os
 import pathlib as _pathlib
 import sys as _sys
 
@@ -15,6 +16,19 @@ _program = _pathlib.PurePath(_sys.argv[0] if _sys.argv else "").stem
 IS_COMMAND_LINE = _program == "keras-diffmask" or (
     _program == "-m" and "keras_diffmask" in _sys.orig_argv
 )
+
+# A child that converts or measures. Keras and TensorFlow look whether these packages
+# are there, and loading them takes a third of the seconds until it can begin.
+if _program == "-m" and any(
+    word.startswith("keras_diffmask.export.") for word in _sys.orig_argv
+):
+    _unneeded = {"jax", "matplotlib", "sklearn"} - {_os.environ.get("KERAS_BACKEND")}
+    _hidden = _unneeded.difference(_sys.modules)
+    _sys.modules.update(dict.fromkeys(_hidden))  # type: ignore[arg-type]
+    import keras as _keras  # noqa: F401
+
+    for _name in _hidden:
+        del _sys.modules[_name]
 
 if not IS_COMMAND_LINE:
     from keras_diffmask import callbacks as callbacks

@@ -33,7 +33,7 @@ if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
 # Of the cases of a law (layers, estimators, models) one of so many runs by default: a
 # backend that compiles takes minutes for what torch does in seconds. That a strip is
 # exact, in float64, only TensorFlow shows: law 3 is whole there.
-LAWS = {"tensorflow": 4, "jax": 8}
+LAWS = {"tensorflow": 5, "jax": 12}
 
 
 def pytest_configure(config: pytest.Config) -> None:

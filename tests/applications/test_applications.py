@@ -14,7 +14,7 @@ from tests.applications import table
 from tests.applications.__main__ import CLOSED
 from tests.applications.models import MODELS
 
-ALWAYS, TURNS = "MobileNetV2", 2
+ALWAYS, TURNS = "MobileNetV2", 1
 LIGHT = [name for name, app in MODELS.items() if app.light and name != ALWAYS]
 
 tensorflow = pytest.mark.skipif(

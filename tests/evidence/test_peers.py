@@ -123,7 +123,10 @@ def test_keys_say_what_a_training_depends_on() -> None:
 
 @pytest.fixture(scope="module")
 def quick(
-    tmp_path_factory: pytest.TempPathFactory, converts_here: None, trains_eagerly: None
+    tmp_path_factory: pytest.TempPathFactory,
+    small_family: None,
+    converts_here: None,
+    trains_eagerly: None,
 ) -> Any:
     """(folder, report, words) of a quick run with the peers that are installed."""
     folder = tmp_path_factory.mktemp("peers") / "results"

@@ -19,13 +19,14 @@ MODULE = "tests.export.fork_jobs"
 ROOT = str(Path(__file__).parents[2])
 
 
-@pytest.fixture(autouse=True)
-def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="module")
+def own_server() -> Iterator[None]:
     """Not the one that the conversions of this process have."""
-    monkeypatch.setattr(fork_server, "_server", None)
-    yield
-    if fork_server._server is not None:
-        fork_server._server.end()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fork_server, "_server", None)
+        yield
+        if fork_server._server is not None:
+            fork_server._server.end()
 
 
 def begin(job: Path, code: str, **more: str) -> fork_server.Fork:
@@ -46,7 +47,7 @@ print("to the log")
 print("this too", file=sys.stderr)
 about = dict(server=loaded_by, pid=os.getpid(), parent=os.getppid(), cwd=os.getcwd(),
              temporary=tempfile.gettempdir(), word=os.environ.get("WORD"),
-             stdin=sys.stdin.read())
+             stdin=sys.stdin.read(), loaded=[*sys.modules])
 open("saying.json", "w").write(json.dumps(about))
 os.rename("saying.json", "said.json")
 """
@@ -67,6 +68,13 @@ def test_jobs_are_forks_of_one_server(tmp_path: Path) -> None:
         seen.append(about)
     assert seen[0]["server"] == seen[1]["server"] != os.getpid()
     assert seen[0]["pid"] != seen[1]["pid"]
+    # What Keras and TensorFlow would load for seconds if it is there.
+    assert "tensorflow" in seen[0]["loaded"] and "keras" in seen[0]["loaded"]
+    assert not {"jax", "matplotlib", "sklearn"} & set(seen[0]["loaded"])
+
+
+def test_what_was_not_loaded_can_be(tmp_path: Path) -> None:
+    assert begin(tmp_path, "import sklearn, matplotlib").wait() == 0
 
 
 @pytest.mark.parametrize(

@@ -208,9 +208,9 @@ for path in sys.argv[1:]:
 
 
 def test_stripped_models_load_without_the_library(tmp_path: Path) -> None:
-    """One child process for all of them: most of its time is spent importing."""
+    """One child process for every other one: most of its time is spent importing."""
     paths = []
-    for entry in CHOSEN:
+    for entry in CHOSEN[::2]:
         if not entry.stock:
             continue
         _, masked = _masked(entry, 0.5)

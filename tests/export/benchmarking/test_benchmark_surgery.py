@@ -30,6 +30,8 @@ def cheap(stage, monkeypatch):
 
     monkeypatch.setattr(surgery, "plan", surgeon("p", 10_000_000))
     monkeypatch.setattr(surgery, "strip", surgeon("s", 20_000_000))
+    # Python's collector walks what all tests before left, many times over.
+    monkeypatch.setattr(surgery._Operation, "prepare", lambda operation: None)
     monkeypatch.setattr(surgery, "resnet50", lambda: networks.dense_chain(5))
     # What is long is to mask convolutions, which nobody times here.
     chains = dict.fromkeys(surgery.FAMILIES, networks.dense_chain)

@@ -8,7 +8,7 @@ import keras_diffmask as kd
 from keras_diffmask import export
 from keras_diffmask.errors import InvalidArgumentError
 
-STEPS, BATCH, EXAMPLES = 8, 8, 32
+STEPS, BATCH, EXAMPLES = 4, 8, 16
 
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.05),
