@@ -166,6 +166,9 @@ def test_a_closed_branch_goes_whole(entry: Entry, places: tuple[int, ...]) -> No
     assert len(slim.layers) < len(original.layers)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="what can be closed is the graph's alone"
+)
 def test_every_branch_of_the_zoo_is_closed_by_a_test() -> None:
     listed = dict(BRANCHES)
     for entry in MODELS.values():
