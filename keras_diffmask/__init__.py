@@ -19,11 +19,12 @@ IS_COMMAND_LINE = _program == "keras-diffmask" or (
 
 # A child that converts or measures. Keras and TensorFlow look whether these packages
 # are there, and loading them takes a third of the seconds until it can begin.
-if _program == "-m" and any(
-    word.startswith("keras_diffmask.export.") for word in _sys.orig_argv
+if (
+    _program == "-m"
+    and any(word.startswith("keras_diffmask.export.") for word in _sys.orig_argv)
+    and _os.environ.get("KERAS_BACKEND") == "tensorflow"
 ):
-    _unneeded = {"jax", "matplotlib", "sklearn"} - {_os.environ.get("KERAS_BACKEND")}
-    _hidden = _unneeded.difference(_sys.modules)
+    _hidden = {"jax", "matplotlib", "sklearn"}.difference(_sys.modules)
     _sys.modules.update(dict.fromkeys(_hidden))  # type: ignore[arg-type]
     import keras as _keras  # noqa: F401
 

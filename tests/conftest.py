@@ -86,10 +86,10 @@ def _one_of(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="module")
 def trains_eagerly() -> Iterator[None]:
-    """Demo, comparison and evidence train a few batches without tracing them.
+    """Comparison and evidence train a few batches without tracing them.
 
     A ResNet-8's step takes ten seconds to trace and half of one to run. That they
-    train as graphs, too, is what the examples and the README's script show.
+    train as graphs, too, is what the demo, the examples and the README's script show.
     """
     import keras
 

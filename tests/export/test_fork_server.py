@@ -31,7 +31,8 @@ def own_server() -> Iterator[None]:
 
 def begin(job: Path, code: str, **more: str) -> fork_server.Fork:
     (job / "code.py").write_text(textwrap.dedent(code))
-    environment = {**os.environ, "PYTHONPATH": ROOT, **more}
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": ROOT}
+    environment.update(more)
     fork = fork_server.start(MODULE, environment, job, job / "log.txt")
     assert fork is not None
     return fork
