@@ -14,9 +14,7 @@ pytest.importorskip("ai_edge_quantizer")
 
 
 @pytest.fixture(scope="module")
-def quick(
-    tmp_path_factory: pytest.TempPathFactory, small_family: None, trains_eagerly: None
-) -> Any:
+def quick(tmp_path_factory: pytest.TempPathFactory, trains_eagerly: None) -> Any:
     folder = tmp_path_factory.mktemp("joint") / "results"
     words = ["evidence", "joint", "--quick", "--json", "--out", str(folder)]
     assert main(words) == 0
@@ -34,7 +32,7 @@ def test_quick_run_from_data_to_table(quick: Any) -> None:
             assert 0 <= file["test"] <= 1 and file["bytes"] > 1000
     trials = report["figures"]["trials"]
     four, eight = (trials[f"ours with int{bits}"][0]["files"] for bits in (4, 8))
-    assert four["learned"]["bytes"] < eight["learned"]["bytes"]
+    assert four["learned"]["bytes"] < 0.8 * eight["learned"]["bytes"]
     assert (folder / "joint.png").read_bytes().startswith(b"\x89PNG")
 
 
