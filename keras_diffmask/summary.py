@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_diffmask import granularity, keras_internals
 from keras_diffmask.graph import ClosedBranch, Proof, prove, trace
@@ -223,7 +224,8 @@ def _gate_rows(model: keras.Model) -> tuple[GateRow, ...]:
         figures: tuple[float, ...] = ()
         if gate.rows is not None:
             logits = gate.competing_logits()
-            figures = float(confidence(logits)), float(diversity(logits))
+            measured = ops.stack([confidence(logits), diversity(logits)])
+            figures = tuple(map(float, ops.convert_to_numpy(measured)))
         rows.append(GateRow(gate.name, *counts, level, *figures))
     return tuple(rows)
 

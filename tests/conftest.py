@@ -42,6 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    if os.environ.get("KERAS_BACKEND") == "torch":
+        # Else each warning comes once in a process, in whichever test is first.
+        import torch
+
+        torch.set_warn_always(True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
