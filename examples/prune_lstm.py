@@ -68,7 +68,7 @@ def main() -> None:
     if importlib.util.find_spec("tflite_micro") is None:
         print("arena: not measured, tflite-micro is not installed")
         return
-    print(f"arena {export.arena.tflm_arena_bytes(artifact.content):,} bytes in TFLM")
+    print(f"arena {artifact.arena_bytes():,} bytes in TFLM")
     found = export.verify(artifact, slim, x_test[:100])
     print(f"same class in Keras and TFLM: {found.pair('keras', 'tflm').argmax:.1%}")
     # With one real example, which the program on the board compares with.

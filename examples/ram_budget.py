@@ -76,7 +76,7 @@ def main() -> None:
     print(f"int8 accuracy {accuracy:.1%}")
     print(f"flash {artifact.nbytes:,} bytes, asked for {options.flash:g} KiB")
     if has_tflm:
-        arena = export.arena.tflm_arena_bytes(artifact.content)
+        arena = artifact.arena_bytes()
         print(f"arena {arena:,} bytes, asked for {options.ram:g} KiB")
     else:
         print("arena: not measured, tflite-micro is not installed")

@@ -8,6 +8,7 @@ from typing import Any
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export import artifact_text
+from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.firmware import save_firmware
 from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
 from keras_diffmask.export.interpreter import check_loads, run_batch
@@ -109,6 +110,19 @@ class Artifact:
     def state_note(self) -> str:
         """What the caller must do about state; empty when there is none."""
         return artifact_text.state_note(self.stateful, self.streaming)
+
+    def arena_bytes(self) -> int:
+        """Bytes of arena that TFLM's own interpreter allocates, on this computer.
+
+        Activations count as on a board; pointers here have 8 bytes instead of 4, and
+        scratch memory of a vendor's kernels is not in it. On the board
+        `MicroInterpreter::arena_used_bytes()` is the truth.
+
+        Raises:
+            MissingDependencyError: tflite-micro (the extra `tflm`) is not installed.
+            ArtifactError: TFLM cannot run the model.
+        """
+        return tflm_arena_bytes(self.content)
 
     def summary(self) -> str:
         """What the file holds and what its caller has to know, as lines of text."""

@@ -79,7 +79,7 @@ def test_trained_to_64_kib_runs_in_64_kib(convert_here):
     masked.fit(data, rng.integers(0, 10, 64), batch_size=16, epochs=2, verbose=0)
     slim = export.strip(masked)
     artifact = convert_here(slim, data[:16])
-    used = tflm_arena_bytes(artifact.content)
+    used = artifact.arena_bytes()
     # One more channel of the largest map would be 1 KiB or more.
     assert 0.9 * 65536 < used <= 65536
     interpreter = runtime.Interpreter.from_bytes(artifact.content, arena_size=65536)

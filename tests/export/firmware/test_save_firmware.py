@@ -12,7 +12,6 @@ from keras_diffmask.errors import (
     MissingDependencyError,
 )
 from keras_diffmask.export import tflm
-from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.firmware import golden as goldens
 from tests.export.firmware.conftest import draw
@@ -72,7 +71,7 @@ def test_arena_is_measured_with_a_margin(artifacts, tmp_path, kind):
     folder = artifact.save_firmware(tmp_path / "fw")
     text = (folder / "model_settings.h").read_text()
     size = int(re.search(r"kArenaBytes = (\d+);", text)[1])
-    host = tflm_arena_bytes(artifact.content)
+    host = artifact.arena_bytes()
     assert 0 <= size - (host + 8192) < 16  # 20 % of these would be less
     assert "An estimate" in text and f"{host} bytes" in text
     readme = (folder / "README.md").read_text()
