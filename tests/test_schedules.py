@@ -217,7 +217,8 @@ def test_steps_survive_save_load_resume_and_clone(tmp_path: Path) -> None:
     """No callback: three batches an epoch, and a resumed run goes on from there."""
     keras.utils.set_random_seed(3)
     model = _model()
-    model.compile("adam", ["mse", "mse"])
+    # A few steps each, of five models: tracing them would take ten times as long.
+    model.compile("adam", ["mse", "mse"], run_eagerly=True)
     _fit(model)
     assert _steps(model) == {3.0}
     model.predict(X, verbose=0), model.evaluate(X, Y, verbose=0)
