@@ -114,10 +114,18 @@ def contents(artifacts: Any) -> dict[str, bytes]:
         raise InvalidArgumentError(
             "artifacts as a dict of name -> Artifact, path or bytes, or as a list of "
             "Artifacts with different names",
-            f"{type(artifacts).__name__} with the names {names}",
+            f"{type(artifacts).__name__} of {_told(artifacts, names)}",
             'Pass a dict such as {"dense": dense_artifact, "pruned": "small.tflite"}.',
         )
     return {name: _content(name, value) for name, value in pairs}
+
+
+def _told(artifacts: Any, names: list[str]) -> str:
+    """What was given instead: things without a name by their kind."""
+    if isinstance(artifacts, Mapping) or "" not in names:
+        return f"the names {names}" if names else "nothing to measure"
+    kinds = sorted({type(value).__name__ for value in artifacts})
+    return f"{' and '.join(kinds)}, which bring no name"
 
 
 def _content(name: str, value: Any) -> bytes:

@@ -168,7 +168,8 @@ def to_tflite(
     agreement = Agreement(**report["agreement"])
     if agreement.relative_error > mode.error:
         hint = (
-            "check the calibration data, or add more"
+            "check the calibration data, or add more, and see at which layer it arises "
+            "with `export.verify(..., per_layer=True)`"
             if mode.calibration
             else "`export.verify` on your own data says whether that matters"
         )

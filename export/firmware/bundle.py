@@ -71,7 +71,7 @@ def _check_place(path: Path, force: bool) -> None:
         raise ArtifactError(
             "a folder that does not exist yet",
             f"{str(path)!r}, which does",
-            "Choose another name, or pass force=True to replace it.",
+            "Choose another name, or replace it with force=True (in a shell, --force).",
         )
     if not path.is_dir() or (
         any(path.iterdir()) and not all((path / mark).is_file() for mark in _MARKS)

@@ -5,3 +5,4 @@ from keras_diffmask.budget.controller import BudgetController as BudgetControlle
 from keras_diffmask.budget.decision import Limit as Limit
 from keras_diffmask.budget.decision import check_reachable as check_reachable
 from keras_diffmask.budget.decision import decide as decide
+from keras_diffmask.budget.decision import warn_if_free as warn_if_free

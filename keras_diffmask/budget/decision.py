@@ -1,6 +1,7 @@
 """The final decision: which units stay, so that every limit holds."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -89,6 +90,28 @@ def check_reachable(
                 f"a budget of {said(name, limit.most)}",
                 f"Raise {name}=, or mask more layers.",
             )
+
+
+def warn_if_free(dense: dict[str, float], most: dict[str, float]) -> None:
+    """Say of a budget that the dense model meets already: nothing will be closed.
+
+    A share of 1.0 asks for that, and is not spoken of.
+
+    Args:
+        dense: cost of the dense model by name.
+        most: what each may be.
+    """
+    if not all(value > dense[name] for name, value in most.items()):
+        return
+    told = " and ".join(
+        f"{name} is {said(name, dense[name])} of {said(name, value)}"
+        for name, value in most.items()
+    )
+    warnings.warn(
+        f"The budget limits nothing, so that no unit will be closed: the dense model's "
+        f"{told}. Ask for less.",
+        stacklevel=2,
+    )
 
 
 def decide(

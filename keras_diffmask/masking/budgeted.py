@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_diffmask import keras_internals
 from keras_diffmask.budget import Budget, BudgetController, decide
+from keras_diffmask.budget.units import said
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
 
@@ -21,6 +22,7 @@ class BudgetRow:
 
     Attributes:
         name: the cost.
+        dense: the dense model's, in its unit: bytes, say, or nanoseconds.
         decided: with the inference masks, which is what the strip leaves.
         expected: on average under the training masks.
         budget: what `fit` is to reach.
@@ -28,6 +30,7 @@ class BudgetRow:
     """
 
     name: str
+    dense: float
     decided: float
     expected: float
     budget: float
@@ -38,9 +41,12 @@ class BudgetRow:
             "" if self.is_decided else ", not decided yet: train on, or call finalize"
         )
         return (
-            f"{self.name}: decided {self.decided:.1%}, expected while training "
-            f"{self.expected:.1%}, budget {self.budget:.1%}{rest}"
+            f"{self.name}: decided {self._said(self.decided)}, expected while training "
+            f"{self.expected:.1%}, budget {self._said(self.budget)}{rest}"
         )
+
+    def _said(self, share: float) -> str:
+        return f"{share:.1%} ({said(self.name, share * self.dense)})"
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ def standing(model: keras.Model) -> Standing | None:
         rows=tuple(
             BudgetRow(
                 name=limit.cost.name,
+                dense=dense,
                 decided=limit.cost.count(decided) / dense,
                 expected=limit.cost.count(expected) / dense,
                 budget=limit.most / dense,

@@ -6,7 +6,13 @@ import keras
 import numpy as np
 
 from keras_diffmask import rebuild
-from keras_diffmask.budget import Budget, BudgetController, Limit, check_reachable
+from keras_diffmask.budget import (
+    Budget,
+    BudgetController,
+    Limit,
+    check_reachable,
+    warn_if_free,
+)
 from keras_diffmask.costs import (
     NAMES,
     WeightPenalty,
@@ -250,6 +256,7 @@ class ChannelMasker:
             placement.min_keep,
             [self.settings.multiple] * len(sizes),
         )
+        warn_if_free(dense, most)
         # Of a budget that is refused, nobody needs to know how it was counted.
         for cost in costs.values():
             warn_of_unknown(cost, self.graph)

@@ -1,6 +1,7 @@
 """What the final decision promises, and every budget that cannot be."""
 
 import math
+import warnings
 from typing import Any
 
 import hypothesis
@@ -150,6 +151,17 @@ def test_budget_out_of_reach(budget: dict[str, float]) -> None:
     sentence = rf"Expected {name} of at least [\d,]+, .* received a budget of .*Raise"
     with pytest.raises(BudgetError, match=sentence):
         kd.mask_model(model, budget=kd.Budget(**budget))
+
+
+def test_budget_that_limits_nothing_says_so() -> None:
+    model = _residual()
+    dense = int(COSTS[IN_GRAPH.index("macs")].dense(SIZES))
+    with pytest.warns(UserWarning, match=f"macs is {dense:,} of {dense + 1:,}"):
+        kd.mask_model(model, budget=kd.Budget(macs=dense + 1))
+    for asked in ({"macs": 1.0}, {"macs": dense}, {"macs": 0.5, "parameters": 10**6}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            kd.mask_model(model, budget=kd.Budget(**asked))
 
 
 def test_budget_on_single_weights() -> None:

@@ -98,6 +98,8 @@ def test_nothing_to_measure(given):
 def test_a_name_twice(cnn):
     with pytest.raises(InvalidArgumentError, match="different names"):
         export.benchmark([StandIn(cnn, "a"), StandIn(cnn, "a")])
+    with pytest.raises(InvalidArgumentError, match="list of str, which bring no name"):
+        export.benchmark(["dense.tflite", "pruned.tflite"])
 
 
 @pytest.mark.parametrize(
