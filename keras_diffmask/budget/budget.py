@@ -40,12 +40,15 @@ class Budget:
     Args:
         macs: multiply-accumulates per example, in (0, 1] or a whole number.
         parameters: entries of all weights, in (0, 1] or a whole number.
-        flash: bytes of the int8 .tflite file: in (0, 1], a whole number, or
-            text such as `"256 KiB"`.
+        flash: bytes of the int8 .tflite file as `target="cortex-m"` has it, or of
+            that with the integers of `quantization=`: in (0, 1], a whole number, or
+            text such as `"256 KiB"`. For `"host"`, where a Dense kernel has a scale
+            per unit, plain models come out some bytes longer per unit.
         ram: bytes of TFLM's arena for one example, written likewise.
         latency: time of one inference: in (0, 1], or text such as `"10 ms"`
             (units s, ms, us and ns). It needs a `latency_table`.
-        search: float in (0, 1), the share of the steps spent searching.
+        search: float in (0, 1), the share of the steps of `fit` spent searching; of
+            those that are ahead of `initial_epoch`.
         ramp: float in (0, 1], the share of the search after which the target
             is the budget.
         warmup: float in [0, 1), the share of the ramp before the target begins

@@ -145,7 +145,10 @@ def decide(
     def holds(keeps: list[np.ndarray]) -> bool:
         return _hold(limits, _with_fixed(blocks.units(keeps), fixed))
 
-    order = np.argsort(np.concatenate(blocks.scores), kind="stable")
+    # Of equal scores the later blocks of a gate first: its last one may be smaller,
+    # and the others would be no multiple without it.
+    places = np.concatenate([np.arange(len(score)) for score in blocks.scores])
+    order = np.lexsort((-places, np.concatenate(blocks.scores)))
     low, high = 0, len(order)
     while low < high:
         middle = (low + high) // 2

@@ -36,6 +36,7 @@ def gated_cost(
     sizes: list[int],
     branches: dict[int, tuple[frozenset[int], ...]],
     measured: Measured | None = None,
+    **format: Any,
 ) -> AnyCost:
     """Write a cost of the graph in terms of its gates.
 
@@ -47,6 +48,7 @@ def gated_cost(
         branches: id of a step -> sets of gates; the step lives while all gates
             of one of the sets do.
         measured: what was found for the dense model, for `ON_DEVICE` and `latency`.
+        **format: of the file, as `device_cost`.
 
     Returns:
         The `Cost`, `Flash`, `Ram` or `Latency`.
@@ -58,7 +60,7 @@ def gated_cost(
     if name == "latency":
         return Latency.of(gating, measured.latency if measured else None)
     if name in ON_DEVICE:
-        return device_cost(name, gating, measured)
+        return device_cost(name, gating, measured, **format)
     everywhere = (frozenset[int](),)
     calls: dict[int, set[frozenset[int]]] = {}
     for step in graph.steps:
@@ -86,27 +88,46 @@ def device_cost(
         name: one of `ON_DEVICE`.
         gating: the graph and its gates; `Gating.without_gates` counts a model
             that has none, such as a stripped one.
-        measured: what was found for the dense model; the overhead of `flash`
-            is scaled to it, and the difference of `ram` added to every count.
-        **format: `weight_bits` (int, 8) and `per_channel_dense` (bool, False).
+        measured: what was found for the dense model in the default format; the
+            overhead of `flash` is scaled to it, and the difference of `ram` added
+            to every count.
+        **format: of the file: `weight_bits` (int, 8) and `per_channel_dense` (bool,
+            False). By default that of `to_tflite(..., "int8", target="cortex-m")`.
     """
-    program = lower(
+    program = _program(gating, **format)
+    found = getattr(measured, name, None)
+    if found is None:
+        return _device_cost(name, program, gating)
+    plain = _program(gating)
+    guess = _device_cost(name, plain, gating)
+    missed = found - guess.dense(gating.sizes)
+    if name == "ram":
+        return _device_cost(name, program, gating, offset=float(missed))
+    scale = 1.0 + missed / overhead(compiled(plain))
+    return _device_cost(name, program, gating, scale)
+
+
+def _program(gating: Gating, **format: Any) -> Program:
+    return lower(
         gating.graph,
         gating.size,
         gating.alive,
         shifts=not gating.closes_at_the_end,
         **format,
     )
-    found = getattr(measured, name, None)
+
+
+def _device_cost(
+    name: str,
+    program: Program,
+    gating: Gating,
+    scale: float = 1.0,
+    offset: float = 0.0,
+) -> Flash | Ram:
     if name == "ram":
         ram = Ram(program, gating.sizes)
-        if found is not None:
-            ram.offset = float(found) - ram.dense(gating.sizes)
+        ram.offset = offset
         return ram
-    scale = 1.0
-    if found is not None:
-        guess = Flash(_expected_bytes(program, gating, scale), program)
-        scale += (found - guess.dense(gating.sizes)) / overhead(compiled(program))
     return Flash(_expected_bytes(program, gating, scale), program, scale)
 
 

@@ -24,7 +24,7 @@ class Builder:
         measure: what a product of units is in terms of gates.
         alive: while which gates a call is there.
         shifts: whether a branch that closes may leave a constant behind.
-        weight_bits: of each entry of a kernel.
+        weight_bits: of each entry of a kernel that the file can store so.
         per_channel_dense: whether Dense kernels have a scale per unit.
     """
 
@@ -41,7 +41,7 @@ class Builder:
         self.measure = measure
         self.alive = alive
         self.shifts = shifts
-        self.weight_bytes = weight_bits / 8
+        self.weight_bits = weight_bits
         self.per_channel_dense = per_channel_dense
         self.tensors: list[Tensor] = []
         self.ops: list[Op] = []
@@ -160,21 +160,26 @@ class Builder:
         has_bias = step is None or bool(getattr(step.layer, "use_bias", True))
         return self.shifts and has_bias
 
+    def kernel_bytes(self, kind: str, one_scale: bool = False) -> float:
+        """Of an entry of a kernel; TFLM unpacks no Dense kernel of several scales."""
+        is_packed = kind == "CONV_2D" or (kind == "FULLY_CONNECTED" and one_scale)
+        return (self.weight_bits if is_packed else 8) / 8
+
     def weight(
         self,
         step: Step,
         name: str,
         entries: Term,
         scales: Term = _ONE,
-        each: float | None = None,
+        each: float = 1.0,
     ) -> Weight:
-        """A constant tensor; `each` in bytes, by default those of a kernel."""
+        """A constant tensor; `each` in bytes."""
         outer = f"{self._outer.name}/" if self._outer else ""
         return Weight(
             # A call of its own has a bias of its own: its scale is the input's.
             key=f"{outer}{step.name}/{name}",
             size=self.measure(entries),
-            bytes=self.weight_bytes if each is None else each,
+            bytes=each,
             scales=self.measure(scales),
             terms=(entries, scales),
         )

@@ -78,7 +78,8 @@ def _convolve(
 ) -> int:
     kernel, has_bias, ids = parts
     each = Term(1.0, None, ids)
-    weights = (build.weight(step, name, kernel, each),)
+    bytes_ = build.kernel_bytes(kind)
+    weights = (build.weight(step, name, kernel, each, bytes_),)
     inner = "" if name == "kernel" else f"{name}/"
     bias = build.bias(step, ids, each, f"{inner}bias")
     if out is None:
@@ -114,7 +115,8 @@ def dense(build: Builder, step: Step) -> list[int]:
     kernel = _kernel(step) or Term(float(math.prod(layer.kernel.shape)))
     scales = Term(1.0, None, ids) if build.per_channel_dense else Term(1.0)
     bias = build.bias(step, ids, scales)
-    weights: tuple[Weight, ...] = (build.weight(step, "kernel", kernel, scales),)
+    each = build.kernel_bytes("FULLY_CONNECTED", not build.per_channel_dense)
+    weights: tuple[Weight, ...] = (build.weight(step, "kernel", kernel, scales, each),)
     more: dict[str, Any] = {"weights": weights, "spare": bias}
     if layer.use_bias:
         more = {"weights": (*weights, bias)}
@@ -137,9 +139,12 @@ def einsum_dense(build: Builder, step: Step) -> list[int]:
         tensor = build.emit(step, "TRANSPOSE", tensor, build.like(tensor))
     if len(read) > 1:
         tensor = build.emit(step, "RESHAPE", tensor, build.like(tensor))
-    weights: tuple[Weight, ...] = (build.weight(step, "kernel", kernel),)
+    one_scale = not build.per_channel_dense
+    each = build.kernel_bytes("FULLY_CONNECTED", one_scale)
+    scales = Term(1.0, None, None if one_scale else step.outputs[0].reshape(-1))
+    weights: tuple[Weight, ...] = (build.weight(step, "kernel", kernel, scales, each),)
     for term in rest:
-        weights += (build.weight(step, "bias", term, each=4),)
+        weights += (build.weight(step, "bias", term, scales, 4),)
     out = build.output(step)
     build.emit(step, "FULLY_CONNECTED", tensor, out, weights=weights)
     if len(written) > 1:

@@ -132,7 +132,7 @@ class Direction:
                 self.step,
                 f"{self.scope}{name}_{gate}",
                 term,
-                each=4 if name == "bias" else None,
+                each=4 if name == "bias" else 1,
             )
             for name, term in terms.items()
         ]

@@ -113,7 +113,7 @@ class Unroll:
         term = Term(times, None, self.units)
         return self._weight(name, term, each=1.0)
 
-    def _weight(self, name: str, term: Term, each: float | None = None) -> Weight:
+    def _weight(self, name: str, term: Term, each: float = 1.0) -> Weight:
         key = f"{self.scope}{name}"
         if key not in self._weights:
             more = Term(1.0)

@@ -80,14 +80,15 @@ class ChannelMasker:
         charging += self._penalties()
         rebuilder = self.rebuilder
         folded: set[int] = set()
+        place = self._place_of_read_input()
 
         def prepare(inputs: list[Any]) -> list[Any]:
-            pairs = [gate(inputs[0]) for gate in self.gates]
+            passed = inputs[place]
+            pairs = [gate(passed) for gate in self.gates]
             self.masks = [mask for mask, _ in pairs]
-            first, *others = inputs
             for layer in charging:
-                first = layer(first, [probability for _, probability in pairs])
-            return [first, *others]
+                passed = layer(passed, [probability for _, probability in pairs])
+            return [*inputs[:place], passed, *inputs[place + 1 :]]
 
         def perform(call: Call, args: tuple, kwargs: dict) -> Any:
             key = id(call.operation)
@@ -103,6 +104,11 @@ class ChannelMasker:
             return self._masked_outputs(call, outputs)
 
         return rebuilder.run(perform, model_class, prepare)
+
+    def _place_of_read_input(self) -> int:
+        """The first input that a layer reads: what hangs on another is in no graph."""
+        read = {id(x) for step in self.graph.steps for x in step.call.inputs}
+        return next(i for i, x in enumerate(self.graph.model.inputs) if id(x) in read)
 
     def _read_mask(self, call: Call) -> Any:
         """Which inputs of a call are open, as 0 or 1."""
@@ -239,7 +245,7 @@ class ChannelMasker:
     def _cost(self, name: str, measured: Any = None) -> Any:
         placement = self.placement
         parts = placement.gate_of, placement.sizes, placement.branches
-        return gated_cost(name, self.graph, *parts, measured)
+        return gated_cost(name, self.graph, *parts, measured, **self.settings.format)
 
     def _controller(self, budget: Budget) -> BudgetController:
         placement, sizes = self.placement, self.placement.sizes

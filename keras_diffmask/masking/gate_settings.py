@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from keras_diffmask.quantizers import Quantization
+
 
 @dataclass(frozen=True)
 class GateSettings:
@@ -12,11 +14,23 @@ class GateSettings:
         regularizer: penalty on the gates, or None.
         logit_scale: learning-rate multiplier of the logits.
         multiple: what numbers of open units are multiples of.
-        is_read: whether layers are told which of their inputs are closed, which
-            matters to quantizers alone.
+        integers: the `Quantization` that the model will be trained with, or None.
     """
 
     regularizer: Any
     logit_scale: float
     multiple: int
-    is_read: bool = False
+    integers: Quantization | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether layers are told which inputs are closed: quantizers alone ask."""
+        return self.integers is not None
+
+    @property
+    def format(self) -> dict[str, Any]:
+        """Of the file, as costs on the device take it; {} for the default one."""
+        if self.integers is None:
+            return {}
+        names = ("weight_bits", "per_channel_dense")
+        return {name: getattr(self.integers, name) for name in names}

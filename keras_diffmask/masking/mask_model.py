@@ -138,7 +138,7 @@ def mask_model(
     selection.require(level, source)
     regularizer = regularizers_module.get(gate_regularizer)
     settings = GateSettings(
-        regularizer, logit_scale, _multiple(channel_multiple), integers is not None
+        regularizer, logit_scale, _multiple(channel_multiple), integers
     )
     _require_budget(budget)
     if level != "channel":

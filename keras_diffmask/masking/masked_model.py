@@ -16,8 +16,9 @@ class MaskedModel(keras.Model):
 
     Everything is as in `keras.Model`. With a budget, `fit` tells the
     controller how many steps there will be, decides the gates after the
-    search (see `Budget`), and at the latest when training ends, however it
-    ends. Without a budget it does nothing more than `keras.Model.fit`.
+    search (see `Budget`), and at the latest when it returns; a `fit` that an
+    exception ends leaves the search where it was, and the next one goes on.
+    Without a budget it does nothing more than `keras.Model.fit`.
     `compile` keeps the gates out of the optimizer's weight decay.
     """
 

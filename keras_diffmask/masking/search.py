@@ -1,5 +1,6 @@
 """What runs inside of `fit` for a budget: the logs, the clock and the decision."""
 
+import math
 from typing import Any
 
 import keras
@@ -40,28 +41,43 @@ class BudgetSchedule(keras.callbacks.Callback):
     """
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._epoch = 0
+        # After the callbacks that restore an interrupted run, its clock included.
         self._steps = self.params.get("steps")
         self._done = not is_searching(self.model)
-        self._set_clock()
+        controller = controller_of(self.model)
+        self._before = _value(controller.step) if controller else 0.0
+        self._first: int | None = None
+        self._length = math.inf
 
     def _set_clock(self) -> None:
+        """How long the search is: once, when it starts.
+
+        A share of the steps that are ahead: a model that was trained before it was
+        masked goes on with `fit(initial_epoch=...)`. A run that is resumed keeps
+        the length it had.
+        """
         controller = controller_of(self.model)
-        if controller and self._steps and not self._done:
-            total = self._steps * self.params["epochs"]
+        if not controller or not self._steps or self._done:
+            return
+        if not self._before:
+            total = self._steps * (self.params["epochs"] - (self._first or 0))
             controller.search_steps.assign(max(1.0, controller.search * total))
+        self._length = _value(controller.search_steps)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._first is None:
+            self._first = epoch
+            self._set_clock()
         self._epoch = epoch
         self._seen = 0
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._seen = batch
-        controller = controller_of(self.model)
-        if controller is None or self._done or not self._steps:
+        if self._done or not self._steps:
             return
-        share = (self._epoch + batch / self._steps) / self.params["epochs"]
-        if share >= controller.search:
+        # Counted here: asking the variable would wait for the steps under way.
+        here = (self._epoch - (self._first or 0)) * self._steps + batch
+        if self._before + here >= self._length:
             self._decide()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -81,3 +97,7 @@ class BudgetSchedule(keras.callbacks.Callback):
         keras_internals.pull_state(self.model)
         finalize(self.model)
         self._done = True
+
+
+def _value(variable: Any) -> float:
+    return float(keras.ops.convert_to_numpy(variable))

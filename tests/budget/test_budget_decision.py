@@ -164,6 +164,19 @@ def test_budget_that_limits_nothing_says_so() -> None:
             kd.mask_model(model, budget=kd.Budget(**asked))
 
 
+@pytest.mark.parametrize("share", [0.45, 0.6, 0.7, 0.8])
+def test_equal_scores_leave_multiples(share: float) -> None:
+    """As at the start, and where clipped logits have ended up at their limit."""
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(20, "relu"), keras.layers.Dense(2)]
+    )
+    masked = kd.mask_model(
+        model, budget=kd.Budget(parameters=share), channel_multiple=8
+    )
+    kd.finalize(masked)
+    assert kd.gates(masked)[0].keep.sum() in (8, 16)
+
+
 def test_budget_on_single_weights() -> None:
     with pytest.raises(BudgetError, match='"channel" or "branch" with a budget'):
         kd.mask_model(_residual(), granularity="weight", budget=kd.Budget(macs=0.5))

@@ -147,6 +147,36 @@ def test_second_fit_trains_the_decided_network() -> None:
     assert_met(model)
 
 
+def test_search_is_of_the_epochs_ahead() -> None:
+    """A model that was trained, and then masked, goes on counting its epochs."""
+    x, y = data()
+    model = masked(kd.Budget(macs=0.5))
+    found = model.fit(x, y, batch_size=BATCH, initial_epoch=6, epochs=10, verbose=0)
+    assert found.history["budget_met"] == [0.0, 0.0, 1.0, 1.0]
+    controller = controller_of(model)
+    assert controller is not None
+    assert (
+        keras.ops.convert_to_numpy(controller.search_steps)
+        == 0.5 * 4 * EXAMPLES / BATCH
+    )
+
+
+def test_no_output_reads_the_first_input() -> None:
+    one, other = keras.Input((4,), name="one"), keras.Input((6,), name="other")
+    hidden = keras.layers.Dense(8, "relu")(other)
+    plain = keras.Model([one, other], keras.layers.Dense(2)(hidden))
+    penalized = kd.mask_model(plain, gate_regularizer=kd.regularizers.L0(1.0))
+    x, y = data()
+    penalized([x[:, :4], x])
+    assert len(penalized.losses) == 1
+    model = kd.mask_model(plain, budget=kd.Budget(macs=0.5))
+    eagerly = keras.backend.backend() == "tensorflow"
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, run_eagerly=eagerly)
+    model.fit([x[:, :4], x], y, batch_size=BATCH, epochs=2, verbose=0)
+    assert_met(model)
+
+
 def test_custom_loop_finalizes_by_itself() -> None:
     model = masked(kd.Budget(macs=0.4, parameters=0.6))
     x, y = data()

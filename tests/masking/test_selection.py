@@ -90,7 +90,7 @@ def test_channels_come_in_multiples(multiple: int) -> None:
             logits = rng.permutation(np.linspace(low, high, gate.units))
             quantile = np.quantile(logits, 1 - share)
             gate.raw_logits.assign((logits - quantile) / gate.logit_scale)
-            mask = np.asarray(gate.inference_mask())
+            mask = keras.ops.convert_to_numpy(gate.inference_mask())
             kept = int((mask > 0).sum())
             assert kept % multiple == 0 or kept == gate.units
             # The best are open: rounding up adds the next in line.
