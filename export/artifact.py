@@ -8,6 +8,7 @@ from typing import Any
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export import artifact_text
+from keras_diffmask.export.agreement import Agreement as Agreement
 from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.firmware import save_firmware
 from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
@@ -24,30 +25,6 @@ from keras_diffmask.export.tensor_spec import TensorSpec
 
 # Operators that keep variables from one invocation to the next.
 _STATEFUL_OPS = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF", "READ_VARIABLE")
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far the .tflite file was from the Keras model when it was written.
-
-    Args:
-        samples: number of examples compared.
-        max_error: largest absolute difference over all outputs.
-        rms_error: root mean square of the differences.
-        rms_output: root mean square of the Keras model's outputs.
-    """
-
-    samples: int
-    max_error: float
-    rms_error: float
-    rms_output: float
-
-    @property
-    def relative_error(self) -> float:
-        """`rms_error / rms_output`; 0.05 is the budget of an int8 file."""
-        if self.rms_output == 0.0:
-            return 0.0 if self.rms_error == 0.0 else float("inf")
-        return self.rms_error / self.rms_output
 
 
 @dataclass(frozen=True)

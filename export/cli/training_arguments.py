@@ -38,7 +38,7 @@ def add_training_arguments(
     parser.add_argument(
         "--seeds", type=at_least(1), default=seeds,
         help="how many times to train everything; "
-        f"default: {seeds or 'as many as the README shows'}",
+        f"default: {seeds or 'as many as the committed tables have'}",
     )  # fmt: skip
     parser.add_argument(
         "--out", default=out, metavar="DIR", help=f"folder for {holds}; default: {out}"

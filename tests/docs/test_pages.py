@@ -22,7 +22,7 @@ MARKS = {None, "by hand", "prints"}
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 RUNNING = [name for name in pages.names() if pages.blocks(name)]
 # These wait for TFLite's converter.
-SLOW = {"guides/quantization.md", "guides/recurrent.md"}
+SLOW = {"guides/files.md", "guides/quantization.md", "guides/recurrent.md"}
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
-"""The README's measured tables, made of the committed JSON.
+"""The measured tables of README and docs/figures.md, made of the committed JSON.
 
-`python -m tests.readme` prints them, to be put into the README.
+`python -m tests.readme` prints them, to be put there.
 """
 
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+README, FIGURES = ROOT / "README.md", ROOT / "docs" / "figures.md"
 Rows = list[tuple[str, ...]]
 CORES = ("A53", "A72", "A76")
 
@@ -85,6 +85,20 @@ def joint(report: dict[str, Any]) -> Rows:
     return [(row[0], row[1], row[2], row[4]) for row in table["rows"]]
 
 
+def budgets(report: dict[str, Any]) -> Rows:
+    """One row per budget: every method's accuracy, and what ours has left."""
+    (table,) = report["tables"]
+    (_, _, dense, *_), *others = table["rows"]
+    of: dict[str, dict[str, tuple[str, ...]]] = {}
+    for row in others:
+        of.setdefault(row[0], {})[row[1]] = row
+    methods = ("ours", "narrowed", "L1 norm")
+    return [("dense", dense, *[""] * len(methods))] + [
+        (share, *(rows[method][2] for method in methods), rows["ours"][4])
+        for share, rows in of.items()
+    ]
+
+
 def compare(report: dict[str, Any]) -> Rows:
     """One row per estimator: on channels, then on weights, the best first."""
     found = sorted(
@@ -158,6 +172,11 @@ def applications(report: dict[str, Any]) -> Rows:
         furthest = max(row["float64"] for row in of)
         rows.append((name, str(of[0]["gates"]), f"{left} %", f"{furthest:.0e}"))
     return [(*row[:3], row[3].replace("e-0", "e-")) for row in rows]
+
+
+def _budgets_header(label: str) -> tuple[str, ...]:
+    methods = ("ours, or dense", "narrowed", "L1 norms")
+    return (f"{label}, MACs", *methods, "MACs % of ours")
 
 
 def _peers_header(label: str) -> tuple[str, ...]:
