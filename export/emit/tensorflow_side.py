@@ -38,14 +38,14 @@ class PreparedModel:
         reference: the outputs of the untouched one for the first samples.
         inputs: its inputs, of known sizes.
         streaming: whether the file is to take one step per call.
-        moves: how far the outputs move by rounding alone; 0 where nobody asked.
+        moves: how far each output moves by rounding alone; empty where nobody asked.
     """
 
     model: Any
     reference: tuple[np.ndarray, ...]
     inputs: tuple[InputSize, ...]
     streaming: bool = False
-    moves: float = 0.0
+    moves: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def prepare_model(
         layer.stateful = False  # every sample is a sequence of its own
     compared = [sample[:_COMPARED] for sample in samples]
     reference = _answers(model, compared)
-    moves = 0.0
+    moves: tuple[float, ...] = ()
     if conditioned:
         ask_it = functools.partial(_answers, model)
         moves = moves_by_rounding(model, ask_it, compared, reference)
