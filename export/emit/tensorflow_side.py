@@ -19,7 +19,7 @@ from keras_diffmask.export.emit.cell_ranges import with_cell_ranges
 from keras_diffmask.export.emit.conditioning import moves_by_rounding
 from keras_diffmask.export.emit.fused_lstm import recording
 from keras_diffmask.export.emit.int4 import quantize_to_int4
-from keras_diffmask.export.emit.recurrent import FusedCall, cells, iterate_layers
+from keras_diffmask.export.emit.recurrent import FusedCall, iterate_layers
 from keras_diffmask.export.emit.swap import swap_layers
 from keras_diffmask.export.flatbuffer import set_order
 from keras_diffmask.export.metadata import mark_streaming
@@ -76,14 +76,11 @@ def prepare_model(
         The swapped model with the outputs of the untouched one.
     """
     inputs = resolve_inputs(model, steps, streaming)
-    layers = list(iterate_layers(model))
-    recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
-    inner = [cell for layer in recurrent for cell in (layer.cell, *cells(layer))]
-    for layer in (model, *layers, *inner):
+    for layer in (model, *keras_internals.flatten_layers(model)):
         # Mixed precision computes in 16 bits; a .tflite file does not.
         layer.dtype_policy = keras.DTypePolicy("float32")
-    for layer in recurrent:
-        layer.stateful = False  # every sample is a sequence of its own
+        if isinstance(layer, keras.layers.RNN):
+            layer.stateful = False  # every sample is a sequence of its own
     compared = [sample[:_COMPARED] for sample in samples]
     reference = _answers(model, compared)
     moves: tuple[float, ...] = ()

@@ -104,6 +104,21 @@ def mixed_precision():
     return keras.Model(inputs, layers.Dense(3, dtype=policy)(h)), x(8, 5)
 
 
+def _attention(policy):
+    policy = keras.DTypePolicy(policy)
+    inputs = keras.Input((6, 8))
+    h = layers.MultiHeadAttention(2, 4, dtype=policy)(inputs, inputs)
+    return keras.Model(inputs, layers.Dense(3, dtype=policy)(h)), x(6, 8)
+
+
+def mixed_bfloat16_attention():
+    return _attention("mixed_bfloat16")
+
+
+def mixed_float16_attention():
+    return _attention("mixed_float16")
+
+
 BUILDERS = [
     lstm,
     lstm_unrolled,
@@ -118,6 +133,8 @@ BUILDERS = [
     two_in_two_out,
     concatenate_and_reshape,
     mixed_precision,
+    mixed_bfloat16_attention,
+    mixed_float16_attention,
 ]
 
 
