@@ -1,6 +1,7 @@
 """The calls into TensorFlow's converter. Imported in the child process only."""
 
 import functools
+import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -152,9 +153,10 @@ def _calls_per_sequence(prepared: PreparedModel, samples: list[np.ndarray]) -> i
 
 def signature_names(model: Any) -> tuple[list[str], list[str]]:
     """Returns what inputs and outputs are called in the file, in Keras' order."""
-    # TensorFlow accepts only identifiers, and each once.
-    inputs = [re.sub(r"\W", "_", tensor.name) for tensor in model.inputs]
-    if len(set(inputs)) < len(inputs):
+    # TensorFlow accepts only identifiers, and each once, in whatever case.
+    inputs = [_allowed(tensor.name, r"[^A-Za-z0-9_]") for tensor in model.inputs]
+    inputs = [f"x{name}" if keyword.iskeyword(name) else name for name in inputs]
+    if len({name.lower() for name in inputs}) < len(inputs):
         inputs = [f"input_{i}" for i in range(len(inputs))]
     return inputs, [f"output_{i}" for i in range(len(model.outputs))]
 
@@ -218,8 +220,8 @@ def _allow_names(model: Any) -> None:
         variable.value._handle_name = _allowed(variable.value._handle_name)
 
 
-def _allowed(name: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9_./:-]", "_", name)
+def _allowed(name: str, others: str = r"[^A-Za-z0-9_./:-]") -> str:
+    name = re.sub(others, "_", name)
     # At the root, it starts with a letter or a digit.
     return name if name[:1].isalnum() else f"x{name}"
 

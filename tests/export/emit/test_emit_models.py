@@ -158,6 +158,26 @@ def test_inputs_and_outputs_keep_their_order(convert_here):
     assert [spec.shape for spec in artifact.outputs] == [(1, 2), (1, 3)]
 
 
+#: Names of inputs -> what they are called in the file.
+NAMES = {
+    ("größe", "z.1"): ["gr__e", "z_1"],
+    ("_x", "1st"): ["x_x", "1st"],
+    ("in", "日本"): ["xin", "x__"],
+    # TensorFlow does not tell them apart.
+    ("ä", "ö"): ["input_0", "input_1"],
+    ("a", "A"): ["input_0", "input_1"],
+}
+
+
+@pytest.mark.parametrize("names", NAMES, ids=" ".join)
+def test_any_name_of_an_input_converts(names, convert_here):
+    inputs = [keras.Input((4,), name=name) for name in names]
+    model = keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(inputs)))
+    artifact = convert_here(model, [x(4), 2 * x(4)])
+    assert [spec.name for spec in artifact.inputs] == NAMES[names]
+    assert artifact.agreement.relative_error <= 0.05
+
+
 def an_output_that_vanishes():
     inputs = keras.Input((6,))
     h = layers.Dense(4, "relu")(inputs)
