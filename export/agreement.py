@@ -10,8 +10,9 @@ class Agreement:
     Args:
         samples: number of examples compared.
         max_error: largest absolute difference over all outputs.
-        rms_error: root mean square of the differences.
-        rms_output: root mean square of the Keras model's outputs.
+        rms_error: root mean square of the differences of one output: of several
+            that where it is the largest part of what the Keras model answers.
+        rms_output: root mean square of that output of the Keras model.
     """
 
     samples: int

@@ -11,9 +11,9 @@ from keras_diffmask.export import artifact_text
 from keras_diffmask.export.agreement import Agreement as Agreement
 from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.firmware import save_firmware
-from keras_diffmask.export.flatbuffer import SubgraphView, read_subgraphs
+from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.export.interpreter import check_loads, run_batch
-from keras_diffmask.export.kind import quantization_of
+from keras_diffmask.export.kind import quantization_of, specs_of
 from keras_diffmask.export.metadata import (
     Fingerprint,
     check_whole,
@@ -229,8 +229,8 @@ class Artifact:
             name=name,
             quantization=quantization_of(graph),
             target=target,
-            inputs=tuple(_spec(graph, i) for i in graph.inputs),
-            outputs=tuple(_spec(graph, i) for i in graph.outputs),
+            inputs=specs_of(graph, graph.inputs, graph.input_names),
+            outputs=specs_of(graph, graph.outputs, graph.output_names),
             ops=tuple(op.name for op in graph.ops),
             agreement=agreement,
             streaming=is_streaming(content),
@@ -270,15 +270,3 @@ class Artifact:
         """
         outputs = run_batch(self, x, reference_kernels, num_threads)
         return outputs[0] if len(outputs) == 1 else outputs
-
-
-def _spec(graph: SubgraphView, index: int) -> TensorSpec:
-    tensor = graph.tensors[index]
-    quantized = tensor.scale.size == 1
-    return TensorSpec(
-        name=graph.label(index),
-        shape=tensor.shape,
-        dtype=tensor.dtype.lower(),
-        scale=float(tensor.scale[0]) if quantized else None,
-        zero_point=int(tensor.zero_point[0]) if quantized else None,
-    )

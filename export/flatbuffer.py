@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.errors import ArtifactError, MissingDependencyError
+from keras_diffmask.errors import (
+    ArtifactError,
+    ConversionError,
+    MissingDependencyError,
+)
 from keras_diffmask.export.litert import litert
 
 
@@ -52,17 +56,18 @@ class OpView:
 
 @dataclass(frozen=True)
 class SubgraphView:
-    """One subgraph; `input_names` are those of the signature, where there is one."""
+    """One subgraph; one tensor may be several outputs, and an input too.
+
+    `input_names` and `output_names` are what a user knows inputs and outputs by: the
+    names of the signature, or of the tensors where there is none.
+    """
 
     tensors: tuple[TensorView, ...]
     ops: tuple[OpView, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    signature: dict[int, str]
-
-    def label(self, index: int) -> str:
-        """Returns the name a user knows a graph input or output by."""
-        return self.signature.get(index, self.tensors[index].name)
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
 
 
 def schema() -> ModuleType:
@@ -98,8 +103,7 @@ def read_subgraphs(content: bytes | bytearray) -> tuple[SubgraphView, ...]:
         op_names = _op_names(model)
         graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
         return tuple(
-            _subgraph(model, graph, op_names, _signature(model, i))
-            for i, graph in enumerate(graphs)
+            _subgraph(model, graph, op_names, i) for i, graph in enumerate(graphs)
         )
     except MissingDependencyError:
         raise
@@ -127,15 +131,27 @@ def set_order(buffer: bytearray, inputs: Sequence[str], outputs: Sequence[str]) 
     Args:
         buffer: a .tflite file with a signature.
         inputs: the signature's names of all inputs.
-        outputs: the signature's names of all outputs.
+        outputs: the signature's names of all outputs. What the converter took for
+            one tensor is written at the place of each of its names.
+
+    Raises:
+        ConversionError: an input of the signature is none of the subgraph.
     """
-    graph = schema().Model.GetRootAs(buffer, 0).Subgraphs(0)
-    main = read_subgraphs(buffer)[0]
-    for vector, names in (
-        (graph.InputsAsNumpy(), inputs),
-        (graph.OutputsAsNumpy(), outputs),
-    ):
-        vector[:] = sorted(vector, key=lambda i: names.index(main.label(int(i))))
+    model = schema().Model.GetRootAs(buffer, 0)
+    graph = model.Subgraphs(0)
+    places = [dict(entries) for entries in _signature(model, 0)]
+    for name in inputs:
+        # Of an input that is an output the converter makes two where it changes
+        # their type, and the signature has the wrong one.
+        if places[0][name] not in graph.InputsAsNumpy():
+            raise ConversionError(
+                "inputs that are not outputs as well, in a file with inputs and "
+                "outputs of another type than the one it computes with",
+                f"input '{name}', which is",
+                "Leave io out, or take it from the model's outputs.",
+            )
+    graph.InputsAsNumpy()[:] = [places[0][name] for name in inputs]
+    graph.OutputsAsNumpy()[:] = [places[1][name] for name in outputs]
 
 
 def signature_key(content: bytes | bytearray) -> str:
@@ -180,32 +196,56 @@ def _op_names(model: Any) -> list[str]:
     return names
 
 
-def _signature(model: Any, subgraph: int) -> dict[int, str]:
-    names: dict[int, str] = {}
+#: Name -> index of a tensor, in the order of the file.
+_Entries = list[tuple[str, int]]
+
+
+def _signature(model: Any, subgraph: int) -> tuple[_Entries, _Entries]:
+    """The inputs and the outputs of a subgraph's signatures; empty without one."""
+    inputs: _Entries = []
+    outputs: _Entries = []
     for i in range(model.SignatureDefsLength()):
         signature = model.SignatureDefs(i)
         if signature.SubgraphIndex() != subgraph:
             continue
-        for entry, count in (
-            (signature.Inputs, signature.InputsLength()),
-            (signature.Outputs, signature.OutputsLength()),
+        for found, entry, count in (
+            (inputs, signature.Inputs, signature.InputsLength()),
+            (outputs, signature.Outputs, signature.OutputsLength()),
         ):
-            for k in range(count):
-                names[entry(k).TensorIndex()] = entry(k).Name().decode()
-    return names
+            for one in map(entry, range(count)):
+                found.append((one.Name().decode(), one.TensorIndex()))
+    return inputs, outputs
 
 
-def _subgraph(
-    model: Any, graph: Any, names: list[str], signature: dict[int, str]
-) -> SubgraphView:
+def _names(
+    entries: _Entries, indices: Sequence[int], tensors: Sequence[TensorView]
+) -> tuple[str, ...]:
+    """The names of inputs or outputs, place by place."""
+    waiting: dict[int, list[str]] = {}
+    # Several of one tensor in the order of their numbers: 2 before 10.
+    for name, index in sorted(entries, key=lambda entry: (len(entry[0]), entry[0])):
+        waiting.setdefault(index, []).append(name)
+    names = []
+    for index in indices:
+        left = waiting.get(index, [])
+        names.append(left.pop(0) if left else tensors[index].name)
+    return tuple(names)
+
+
+def _subgraph(model: Any, graph: Any, names: list[str], number: int) -> SubgraphView:
+    tensors = tuple(_tensor(model, graph, i) for i in range(graph.TensorsLength()))
+    inputs = _integers(graph.InputsAsNumpy())
+    outputs = _integers(graph.OutputsAsNumpy())
+    signature = _signature(model, number)
     return SubgraphView(
-        tensors=tuple(_tensor(model, graph, i) for i in range(graph.TensorsLength())),
+        tensors=tensors,
         ops=tuple(
             _op(graph.Operators(i), names) for i in range(graph.OperatorsLength())
         ),
-        inputs=_integers(graph.InputsAsNumpy()),
-        outputs=_integers(graph.OutputsAsNumpy()),
-        signature=signature,
+        inputs=inputs,
+        outputs=outputs,
+        input_names=_names(signature[0], inputs, tensors),
+        output_names=_names(signature[1], outputs, tensors),
     )
 
 

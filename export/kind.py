@@ -1,6 +1,12 @@
-"""Which quantization mode a .tflite file is of, told from its tensors."""
+"""Which quantization mode a .tflite file is of, and what it takes and gives.
 
-from keras_diffmask.export.flatbuffer import SubgraphView
+Told from its tensors.
+"""
+
+from collections.abc import Sequence
+
+from keras_diffmask.export.flatbuffer import SubgraphView, TensorView
+from keras_diffmask.export.tensor_spec import TensorSpec
 
 _INTEGERS = {"INT4", "INT8", "UINT8", "INT16"}
 
@@ -30,6 +36,31 @@ def quantization_of(graph: SubgraphView) -> str:
     if "INT16" in computed:
         return "int16x8"
     return "int8" if "INT8" in computed else "mixed"
+
+
+def specs_of(
+    graph: SubgraphView, indices: Sequence[int], names: Sequence[str]
+) -> tuple[TensorSpec, ...]:
+    """What a file's inputs or outputs are, place by place.
+
+    Args:
+        graph: the main subgraph of a file, whoever wrote it.
+        indices: its inputs or its outputs.
+        names: what these are called.
+    """
+    tensors = [graph.tensors[index] for index in indices]
+    return tuple(map(_spec, tensors, names))
+
+
+def _spec(tensor: TensorView, name: str) -> TensorSpec:
+    quantized = tensor.scale.size == 1
+    return TensorSpec(
+        name=name,
+        shape=tensor.shape,
+        dtype=tensor.dtype.lower(),
+        scale=float(tensor.scale[0]) if quantized else None,
+        zero_point=int(tensor.zero_point[0]) if quantized else None,
+    )
 
 
 def _dtypes(graph: SubgraphView, constant: bool) -> set[str]:

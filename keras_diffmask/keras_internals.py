@@ -198,10 +198,7 @@ def trusting() -> Any:
 
 def fresh_inputs(model: keras.Model) -> tuple[Any, list[Any]]:
     """New Input tensors like the model's: their structure, and a flat list."""
-    structure = tree.map_structure(
-        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=_input_name(x)),
-        model._inputs_struct,
-    )
+    structure = tree.map_structure(_input_like, model._inputs_struct)
     return structure, tree.flatten(structure)
 
 
@@ -211,9 +208,17 @@ def maker_of(tensor: Any) -> Any:
     return None if history is None else history.operation
 
 
-def _input_name(tensor: Any) -> str:
-    # The name of the InputLayer: the tensor's own is a counter's.
-    return maker_of(tensor).name
+def _input_like(tensor: Any) -> Any:
+    layer = maker_of(tensor)
+    return keras.Input(
+        batch_shape=tensor.shape,
+        dtype=tensor.dtype,
+        # The tensor's own name is a counter's.
+        name=layer.name,
+        sparse=tensor.sparse,
+        ragged=tensor.ragged,
+        optional=layer.optional,
+    )
 
 
 def flatten_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:

@@ -160,12 +160,12 @@ def _check_shapes(graph: SubgraphView) -> None:
                 f"tensor '{tensor.name}' of shape {tensor.shape} with a dynamic size",
                 "Give every Input fixed sizes and avoid shape-dependent operations.",
             )
-    for index in graph.inputs:
+    for name, index in zip(graph.input_names, graph.inputs, strict=True):
         shape = graph.tensors[index].shape
         if not shape or shape[0] != 1:
             raise ConversionError(
                 "batch size 1",
-                f"input '{graph.label(index)}' of shape {shape}",
+                f"input '{name}' of shape {shape}",
                 "Let the Input leave its batch size open.",
             )
 

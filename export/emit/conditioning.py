@@ -15,7 +15,7 @@ def moves_by_rounding(
     answers: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]],
     samples: Sequence[np.ndarray],
     reference: Sequence[np.ndarray],
-) -> float:
+) -> tuple[float, ...]:
     """Nudges every weight and every input by one rounding, up or down at random.
 
     Kernels that sum in another order do as much, in every layer. A network that
@@ -28,21 +28,21 @@ def moves_by_rounding(
         reference: what it answers to these.
 
     Returns:
-        The largest difference of an output.
+        The largest difference of each output.
     """
     generator = np.random.default_rng(0)
     weights = model.get_weights()
-    largest = 0.0
+    largest = [0.0] * len(reference)
     try:
         for _ in range(_DRAWS):
             model.set_weights([_nudged(weight, generator) for weight in weights])
             found = answers([_nudged(sample, generator) for sample in samples])
-            for moved, still in zip(found, reference, strict=True):
+            for i, (moved, still) in enumerate(zip(found, reference, strict=True)):
                 difference = np.abs(moved.astype("float64") - still.astype("float64"))
-                largest = max(largest, float(difference.max(initial=0.0)))
+                largest[i] = max(largest[i], float(difference.max(initial=0.0)))
     finally:
         model.set_weights(weights)
-    return largest
+    return tuple(largest)
 
 
 def _nudged(array: Any, generator: np.random.Generator) -> np.ndarray:

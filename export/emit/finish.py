@@ -36,8 +36,8 @@ def finish(
     entries = phone_metadata(
         name,
         description or "",
-        [graph.label(index) for index in graph.inputs],
-        [graph.label(index) for index in graph.outputs],
+        graph.input_names,
+        graph.output_names,
         widths.index((len(labels),)) if labels else None,
     )
     if not labels:

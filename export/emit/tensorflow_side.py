@@ -1,6 +1,7 @@
 """The calls into TensorFlow's converter. Imported in the child process only."""
 
 import functools
+import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from keras_diffmask.export.emit.cell_ranges import with_cell_ranges
 from keras_diffmask.export.emit.conditioning import moves_by_rounding
 from keras_diffmask.export.emit.fused_lstm import recording
 from keras_diffmask.export.emit.int4 import quantize_to_int4
-from keras_diffmask.export.emit.recurrent import FusedCall, cells, iterate_layers
+from keras_diffmask.export.emit.recurrent import FusedCall, iterate_layers
 from keras_diffmask.export.emit.swap import swap_layers
 from keras_diffmask.export.flatbuffer import set_order
 from keras_diffmask.export.metadata import mark_streaming
@@ -38,14 +39,14 @@ class PreparedModel:
         reference: the outputs of the untouched one for the first samples.
         inputs: its inputs, of known sizes.
         streaming: whether the file is to take one step per call.
-        moves: how far the outputs move by rounding alone; 0 where nobody asked.
+        moves: how far each output moves by rounding alone; empty where nobody asked.
     """
 
     model: Any
     reference: tuple[np.ndarray, ...]
     inputs: tuple[InputSize, ...]
     streaming: bool = False
-    moves: float = 0.0
+    moves: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,14 @@ def prepare_model(
         The swapped model with the outputs of the untouched one.
     """
     inputs = resolve_inputs(model, steps, streaming)
-    layers = list(iterate_layers(model))
-    recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
-    inner = [cell for layer in recurrent for cell in (layer.cell, *cells(layer))]
-    for layer in (model, *layers, *inner):
+    for layer in (model, *keras_internals.flatten_layers(model)):
         # Mixed precision computes in 16 bits; a .tflite file does not.
         layer.dtype_policy = keras.DTypePolicy("float32")
-    for layer in recurrent:
-        layer.stateful = False  # every sample is a sequence of its own
+        if isinstance(layer, keras.layers.RNN):
+            layer.stateful = False  # every sample is a sequence of its own
     compared = [sample[:_COMPARED] for sample in samples]
     reference = _answers(model, compared)
-    moves = 0.0
+    moves: tuple[float, ...] = ()
     if conditioned:
         ask_it = functools.partial(_answers, model)
         moves = moves_by_rounding(model, ask_it, compared, reference)
@@ -155,9 +153,10 @@ def _calls_per_sequence(prepared: PreparedModel, samples: list[np.ndarray]) -> i
 
 def signature_names(model: Any) -> tuple[list[str], list[str]]:
     """Returns what inputs and outputs are called in the file, in Keras' order."""
-    # TensorFlow accepts only identifiers, and each once.
-    inputs = [re.sub(r"\W", "_", tensor.name) for tensor in model.inputs]
-    if len(set(inputs)) < len(inputs):
+    # TensorFlow accepts only identifiers, and each once, in whatever case.
+    inputs = [_allowed(tensor.name, r"[^A-Za-z0-9_]") for tensor in model.inputs]
+    inputs = [f"x{name}" if keyword.iskeyword(name) else name for name in inputs]
+    if len({name.lower() for name in inputs}) < len(inputs):
         inputs = [f"input_{i}" for i in range(len(inputs))]
     return inputs, [f"output_{i}" for i in range(len(model.outputs))]
 
@@ -221,8 +220,8 @@ def _allow_names(model: Any) -> None:
         variable.value._handle_name = _allowed(variable.value._handle_name)
 
 
-def _allowed(name: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9_./:-]", "_", name)
+def _allowed(name: str, others: str = r"[^A-Za-z0-9_./:-]") -> str:
+    name = re.sub(others, "_", name)
     # At the root, it starts with a letter or a digit.
     return name if name[:1].isalnum() else f"x{name}"
 

@@ -50,12 +50,13 @@ def _check_integers(graph: SubgraphView, mode: Mode, io: str) -> None:
 
 
 def _check_io(graph: SubgraphView, io: str) -> None:
-    for index in (*graph.inputs, *graph.outputs):
+    names = (*graph.input_names, *graph.output_names)
+    for name, index in zip(names, (*graph.inputs, *graph.outputs), strict=True):
         dtype = graph.tensors[index].dtype
         if dtype not in (io.upper(), "INT32", "INT64", "BOOL"):
             raise FloatLeftError(
                 f"{io} inputs and outputs",
-                f"{dtype.lower()} tensor '{graph.label(index)}'",
+                f"{dtype.lower()} tensor '{name}'",
                 "Report the model: the converter gave it another type.",
             )
 

@@ -19,6 +19,9 @@ from keras_diffmask.quantizers import quantizers_of
 
 #: (name of a layer, number of the weight in it) -> what an optimizer knows of it.
 _State = dict[tuple[str, int], np.ndarray | None]
+#: Of a smaller weight the same entry would take another step.
+_BY_NORMS = (keras.optimizers.Lamb, keras.optimizers.Muon)
+_ITS_OWN = "Compile the stripped model with an optimizer of its own."
 
 
 def carry_optimizer(model: keras.Model, slim: keras.Model) -> keras.Optimizer:
@@ -44,7 +47,8 @@ def carry_optimizer(model: keras.Model, slim: keras.Model) -> keras.Optimizer:
     Raises:
         InvalidArgumentError: `model` has no trained optimizer, `slim` was not
             stripped from it, or the optimizer keeps something else of a weight
-            than arrays of its shape, as Adafactor does.
+            than arrays of its shape, as Adafactor does, or steps by norms of whole
+            weights, as Lamb and Muon do.
 
     Example:
 
@@ -66,7 +70,7 @@ def carry_optimizer(model: keras.Model, slim: keras.Model) -> keras.Optimizer:
         raise InvalidArgumentError(
             "a model that was trained with an optimizer",
             f"model {model.name!r}, which was not",
-            "Compile the stripped model with an optimizer of its own.",
+            _ITS_OWN,
         )
     keras_internals.pull_state(model)
     new = type(old).from_config(old.get_config())
@@ -128,6 +132,14 @@ class _Carrier:
 
     def carry(self, old: Any, new: Any) -> None:
         """Everything that one optimizer keeps, to the other."""
+        if isinstance(old, _BY_NORMS):
+            raise InvalidArgumentError(
+                "an optimizer that moves every entry of a weight by itself, such as "
+                "Adam or SGD",
+                f"{type(old).__name__}, whose steps depend on norms of whole weights, "
+                "also of what was removed",
+                _ITS_OWN,
+            )
         before = slots_of(old, self._model.trainable_variables)
         after = slots_of(new, self._slim.trainable_variables)
         numbers = [others(old, before), others(new, after)]
@@ -137,7 +149,7 @@ class _Carrier:
                 "an optimizer that keeps arrays of the shape of each weight, such as "
                 "Adam or SGD",
                 type(old).__name__,
-                "Compile the stripped model with an optimizer of its own.",
+                _ITS_OWN,
             )
         for source, target in zip(*numbers, strict=True):
             target.assign(source)

@@ -26,6 +26,9 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
     stay, the result computes the integers that the model does, training goes on
     with it, and `to_tflite` writes what was learned.
 
+    Stateful recurrent layers start from states of zero, as after `reset_state()`,
+    whatever those of the model have read.
+
     Args:
         model: a Sequential or Functional model, masked or not. It is not
             changed.

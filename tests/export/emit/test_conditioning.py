@@ -1,5 +1,7 @@
 """How far rounding alone moves outputs, and what a float file is allowed for it."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -16,10 +18,10 @@ class FileOf:
 
     streaming = False
 
-    def __init__(self, outputs: np.ndarray, quantization: str = "float32") -> None:
+    def __init__(self, outputs: Any, quantization: str = "float32") -> None:
         self.outputs, self.quantization = outputs, quantization
 
-    def run(self, samples: list[np.ndarray]) -> np.ndarray:
+    def run(self, samples: list[np.ndarray]) -> Any:
         return self.outputs
 
 
@@ -35,7 +37,8 @@ def _moves(model: keras.Model, x: np.ndarray) -> tuple[float, np.ndarray]:
         return [keras.ops.convert_to_numpy(model(samples[0], training=False))]
 
     (reference,) = answers([x])
-    return moves_by_rounding(model, answers, [x], [reference]), reference
+    (moves,) = moves_by_rounding(model, answers, [x], [reference])
+    return moves, reference
 
 
 def test_a_sum_that_cancels_moves_by_the_size_of_its_terms():
@@ -73,7 +76,8 @@ def test_numbers_of_tokens_are_not_nudged():
 
     tokens = np.array([[0, 4, 2]], "i4")
     (reference,) = answers([tokens])
-    assert 0 < moves_by_rounding(model, answers, [tokens], [reference]) < 1e-6
+    (moves,) = moves_by_rounding(model, answers, [tokens], [reference])
+    assert 0 < moves < 1e-6
     for given in seen:
         np.testing.assert_array_equal(given, tokens)
 
@@ -84,6 +88,25 @@ def test_a_file_may_differ_by_what_rounding_does_and_no_further():
     with pytest.raises(ConversionError, match=r"differ by 0.0005"):
         measure_agreement(off, [reference], (reference,))
     with pytest.raises(ConversionError, match=r"differ by 0.0005"):
-        measure_agreement(off, [reference], (reference,), moves=5e-5)
-    found = measure_agreement(off, [reference], (reference,), moves=1e-4)
+        measure_agreement(off, [reference], (reference,), moves=[5e-5])
+    found = measure_agreement(off, [reference], (reference,), moves=[1e-4])
     assert found.max_error == pytest.approx(5e-4, rel=1e-3)
+
+
+def test_a_wrong_output_does_not_hide_behind_a_larger_one():
+    large, small = np.full((2, 3), 1e4, "f4"), np.ones((2, 3), "f4")
+    reference = large, small
+    for moves in ((), (1.0, 1e-7)):
+        with pytest.raises(ConversionError, match="by 0.5 where they reach 1[.]"):
+            measure_agreement(FileOf((large, small + 0.5)), [small], reference, moves)
+    off = FileOf((large + 1.0, small + 0.5), "int8")
+    found = measure_agreement(off, [small], reference)
+    assert found.max_error == 1.0
+    assert found.relative_error == pytest.approx(0.5)
+
+
+def test_outputs_of_other_shapes_are_refused_though_their_entries_agree():
+    outputs = np.ones((2, 4), "f4"), np.ones((2, 2), "f4")
+    for kind in ("float32", "int8"):
+        with pytest.raises(ConversionError, match=r"\[\(2,\), \(4,\)\]; received"):
+            measure_agreement(FileOf(outputs, kind), [outputs[0]], outputs[::-1])

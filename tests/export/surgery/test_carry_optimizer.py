@@ -1,5 +1,7 @@
 """`carry_optimizer`: on the stripped model training is what it would have been."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -199,4 +201,21 @@ def test_an_optimizer_with_other_states_is_refused() -> None:
     # Not trained: its square roots of vanishing gradients are NaN.
     masked.optimizer.build(masked.trainable_variables)
     with pytest.raises(InvalidArgumentError, match="Adam or SGD.*Adafactor"):
+        export.carry_optimizer(masked, export.strip(masked))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.optimizers.Lamb(0.01),
+        lambda: keras.optimizers.Muon(0.01),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Lamb(0.01)),
+    ],
+    ids=["lamb", "muon", "scaled"],
+)
+def test_an_optimizer_that_steps_by_norms_of_weights_is_refused(make: Any) -> None:
+    masked = _decided(kd.mask_model(_nested()))
+    masked.compile(make(), "mse")
+    masked.optimizer.build(masked.trainable_variables)
+    with pytest.raises(InvalidArgumentError, match="(Lamb|Muon), whose steps depend"):
         export.carry_optimizer(masked, export.strip(masked))
