@@ -21,6 +21,7 @@ from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
 from keras_diffmask.export.emit.checks import check_content
 from keras_diffmask.export.emit.four_bits import pack_four_bits
+from keras_diffmask.export.emit.remains import without_remains
 from keras_diffmask.export.emit.repair import repair
 from keras_diffmask.export.model_io import shorten
 from keras_diffmask.targets import Target
@@ -113,6 +114,7 @@ def _write_learned(
                 "Pass calibration=x[:256], preprocessed as for training.",
             ) from error
         content = _write(prepared, order, samples, target)
+    content = without_remains(content)
     is_packed = order["four_bits"] and "int4" not in target.refused
     return pack_four_bits(content, target) if is_packed else content
 

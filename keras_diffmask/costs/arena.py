@@ -55,6 +55,11 @@ def slots(program: Program) -> list[Slot]:
 
 def _scratch(program: Program, op: Op) -> list[tuple[Size, int]]:
     """What TFLM's reference kernels ask for while they run."""
+    # Kernels of 4 bits are unpacked to a byte per weight, each while it is used.
+    return [*_of_kind(program, op), *((w.size, 1) for w in op.weights if w.bytes < 1)]
+
+
+def _of_kind(program: Program, op: Op) -> list[tuple[Size, int]]:
     if op.kind == "TRANSPOSE_CONV":
         # Sums of int32.
         return [(program.tensors[op.outputs[0]].size, 4)]

@@ -120,6 +120,8 @@ def dense(build: Builder, step: Step) -> list[int]:
     more: dict[str, Any] = {"weights": weights, "spare": bias}
     if layer.use_bias:
         more = {"weights": (*weights, bias)}
+    if build.per_channel_dense:
+        more["channels"] = build.measure(scales)
     out = build.output(step)
     out = build.emit(step, "FULLY_CONNECTED", build.inputs(step), out, **more)
     return [activate(build, step, out, layer.activation)]
@@ -146,7 +148,8 @@ def einsum_dense(build: Builder, step: Step) -> list[int]:
     for term in rest:
         weights += (build.weight(step, "bias", term, scales, 4),)
     out = build.output(step)
-    build.emit(step, "FULLY_CONNECTED", tensor, out, weights=weights)
+    channels = None if one_scale else build.measure(scales)
+    build.emit(step, "FULLY_CONNECTED", tensor, out, weights=weights, channels=channels)
     if len(written) > 1:
         out = build.emit(step, "RESHAPE", out, build.output(step))
     if not _are_last(written, ranks[1]):

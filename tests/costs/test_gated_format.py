@@ -51,3 +51,15 @@ def test_what_the_format_changes() -> None:
     assert more == pytest.approx(2 * 9 * (4 + 8), abs=16)
     fine = _flash(weight_bits=4, per_channel_dense=True)
     assert eight + more - fine == pytest.approx(CONV / 2, abs=16)
+
+
+def _ram(**format: object) -> float:
+    gating = Gating.without_gates(trace(_model()))
+    return device_cost("ram", gating, None, **format).count([])
+
+
+def test_what_the_format_changes_in_the_arena() -> None:
+    """A multiplier and a shift per Dense unit; a kernel of 4 bits is unpacked there."""
+    assert _ram(per_channel_dense=True) - _ram() == 8 * 10
+    # The 1 x 1 kernel, while its input and its output are in memory.
+    assert _ram(weight_bits=4) > _ram() + 24 * 32 - 16
