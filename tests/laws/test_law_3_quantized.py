@@ -116,6 +116,26 @@ def test_no_scale_hangs_on_weights_that_the_strip_removes() -> None:
     assert np.sqrt(np.mean(error**2)) < 0.05 * np.sqrt(np.mean(exact**2))
 
 
+def test_a_kernel_that_the_rules_bar_stays_as_it_is() -> None:
+    """The last Dense reads an axis along which channels are mixed."""
+    inputs = keras.Input((5, 6))
+    h = keras.layers.Dense(8, "relu")(inputs)
+    h = keras.layers.Permute((2, 1))(keras.layers.Dense(4, "relu")(h))
+    model = kd.mask_model(
+        keras.Model(inputs, keras.layers.Dense(3, name="barred")(h)),
+        quantization=kd.quantizers.Quantization(delay=2),
+    )
+    (gate,) = kd.gates(model)
+    gate.set_keep(np.arange(8) >= 3)
+    x = np.random.default_rng(0).normal(size=(4, 5, 6)).astype("float32")
+    model(x, training=True)
+    slim = export.strip(model, keep_quantizers=True)
+    assert float(slim.get_layer("barred").quantizer.countdown) == 1.0
+    model(x, training=True)
+    slim = export.strip(model, keep_quantizers=True)
+    assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
+
+
 def test_training_goes_on_after_the_strip() -> None:
     model = _conv_and_dense()
     x = np.random.default_rng(0).normal(size=(32, 6, 6, 2)).astype("float32")
