@@ -136,6 +136,33 @@ def test_a_kernel_that_the_rules_bar_stays_as_it_is() -> None:
     assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.LSTM(8),
+        keras.layers.GRU(8, return_sequences=True),
+        # No masked layer stands for one by itself: its widths stay alike.
+        keras.layers.RNN(keras.layers.LSTMCell(8)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_both_directions_keep_the_quantizer_of_their_wrapper(layer: Any) -> None:
+    keras.utils.set_random_seed(0)
+    both = keras.layers.Bidirectional(layer, name="both")
+    stock = keras.Sequential([keras.Input((5, 6)), both, keras.layers.Dense(2)])
+    quantization = kd.quantizers.Quantization(weight_bits=4, delay=2)
+    model = kd.mask_model(stock, quantization=quantization)
+    kd.gates(model)[0].set_keep(np.arange(8) >= 4)
+    x = np.random.default_rng(0).normal(size=(16, 5, 6)).astype("float32")
+    for left in (2.0, 1.0, 0.0):
+        slim = export.strip(model, keep_quantizers=True)
+        assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
+        inner = [one for one in slim.layers if "both" in one.name]
+        counts = [float(one.quantizer.countdown) for one in inner if one.weights]
+        assert counts == [left] * (1 if type(layer) is keras.layers.RNN else 2)
+        model(x, training=True)
+
+
 def test_training_goes_on_after_the_strip() -> None:
     model = _conv_and_dense()
     x = np.random.default_rng(0).normal(size=(32, 6, 6, 2)).astype("float32")
