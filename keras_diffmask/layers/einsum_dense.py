@@ -75,18 +75,30 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
 
     def _find_units(self, axes: einsum.EinsumAxes) -> None:
         if not axes.written:
-            raise InvalidArgumentError(
-                f"an equation for {self.name!r} with an axis that only kernel and "
-                "output have, for a gate per unit",
-                f"equation={self.equation!r}",
-                'Pass granularity="weight", or put a ChannelMask behind the layer.',
-            )
+            # Without a gate it is Keras' own layer, which may have a quantizer.
+            self.unit_axes = {}
+            if self.estimator is not None:
+                raise self._no_units()
+            return
         output_axis, kernel_axis = axes.written[-1]
         # From the end: that is how the bias lies along the output.
         self._unit_axis = output_axis - axes.output_rank
         self.unit_axes = {"kernel": kernel_axis}
         if self._bias_has_units():
             self.unit_axes["bias"] = self._unit_axis
+
+    def _no_units(self) -> InvalidArgumentError:
+        return InvalidArgumentError(
+            f"an equation for {self.name!r} with an axis that only kernel and "
+            "output have, for a gate per unit",
+            f"equation={self.equation!r}",
+            'Pass granularity="weight", or put a ChannelMask behind the layer.',
+        )
+
+    def masked_weights(self, mask: Any) -> list[tuple[Any, Any]]:
+        if not self.unit_axes:
+            raise self._no_units()
+        return super().masked_weights(mask)
 
     def _mask_unit_axes(self) -> tuple[int, ...]:
         """The kernel's axes that the output has too: what is left is summed over."""

@@ -99,13 +99,12 @@ def _masked(
     mask = masks.get("gate_mask")
     if mask is None and layer.gate is not None:
         mask = layer.gate.inference_mask()
-    scale = None
+    scale, axis = None, -1
     pairs = []
     if mask is not None:
         pairs = layer.masked_weights(mask)
         if layer.masks_output:
-            scale = _numpy(mask)
-    axis = layer.output_unit_axis()
+            scale, axis = _numpy(mask), layer.output_unit_axis()
     if layer.stock_class is keras.layers.Layer:
         return Stock(None, [], scale, axis=axis)
     if _rounds(layer, quantizers):

@@ -136,6 +136,24 @@ def test_a_kernel_that_the_rules_bar_stays_as_it_is() -> None:
     assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
 
 
+def test_a_kernel_without_units_takes_a_quantizer() -> None:
+    """It gets no gate, whose units its equation would have to write."""
+    inputs = keras.Input((6, 8))
+    h = keras.layers.EinsumDense("abc,c->abc", (None, 8), name="scale")(inputs)
+    h = keras.layers.Dense(4, "relu")(h)
+    stock = keras.Model(inputs, keras.layers.Dense(2)(h))
+    model = kd.mask_model(stock, quantization="int4")
+    (gate,) = kd.gates(model)
+    gate.set_keep(np.arange(4) >= 2)
+    x = np.random.default_rng(0).normal(size=(16, 6, 8)).astype("float32")
+    model(x, training=True)
+    assert model.get_layer("scale").quantizer is not None
+    slim = export.strip(model, keep_quantizers=True)
+    assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
+    quantized = kd.quantize_model(stock)
+    assert isinstance(quantized.get_layer("scale"), kd.layers.MaskedEinsumDense)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
