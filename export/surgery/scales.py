@@ -48,9 +48,9 @@ def with_scales_as_they_are(proof: Proof) -> Proof:
         proof = prove(proof.graph)
     if names:
         warnings.warn(
-            f"The closed channels that {', '.join(names)} reads or writes stay in the "
-            "strip, for its scale hangs on their weights and the rest would be "
-            "rounded to other numbers. Without keep_quantizers=True they go.",
+            f"Closed channels stay in the strip around {', '.join(names)}: the scale "
+            "of a quantizer hangs on their weights, and without them the others would "
+            "be rounded to other numbers. Without keep_quantizers=True they go.",
             # The caller of strip.
             stacklevel=4,
         )
@@ -94,7 +94,7 @@ def _own(layer: Any) -> Iterator[_Scaled]:
     if isinstance(layer, MaskedBidirectional | RecurrentGates):
         is_both = isinstance(layer, MaskedBidirectional)
         for one in layer.directions() if is_both else (layer,):
-            cell = getattr(one, "cell", one)
+            cell: Any = getattr(one, "cell", one)
             yield cell.kernel, (), gates_of(cell)
             yield cell.recurrent_kernel, (), gates_of(cell)
         return
@@ -105,18 +105,18 @@ def _own(layer: Any) -> Iterator[_Scaled]:
 
 def _largest_of(layer: Any) -> list[np.ndarray]:
     """The layer's weights, each quantized one as large as the largest of its scale."""
-    scaled = {id(weight): rest for weight, *rest in _scaled(layer)}
+    scaled = {id(scaled[0]): scaled for scaled in _scaled(layer)}
     return [
-        _tops(keras.ops.convert_to_numpy(weight), *scaled[id(weight)])
+        _tops(keras.ops.convert_to_numpy(weight), scaled[id(weight)])
         if id(weight) in scaled
         else keras.ops.convert_to_numpy(weight)
         for weight in rebuild.weights_without_gates(layer)
     ]
 
 
-def _tops(values: np.ndarray, axes: tuple[int, ...], parts: int) -> np.ndarray:
+def _tops(values: np.ndarray, scaled: _Scaled) -> np.ndarray:
     """The largest magnitude under each entry's scale, in the place of the entry."""
-    shape = values.shape
+    (_, axes, parts), shape = scaled, values.shape
     if not values.size:
         return values
     apart = values.reshape((*shape[:-1], parts, shape[-1] // parts))
@@ -140,11 +140,11 @@ def _is_moved(layer: Any, left: Any, tops: Any) -> bool:
     if left and not isinstance(left, dict) and len(left) != len(shared):
         # A bias has come in between: which weight is which is not said.
         return True
-    scaled = {id(weight): rest for weight, *rest in _scaled(layer)}
+    scaled = {id(scaled[0]): scaled for scaled in _scaled(layer)}
     for place, weight in enumerate(shared if left else ()):
         if id(weight) in scaled:
             key = weight.name if isinstance(left, dict) else place
-            found = _tops(left[key], *scaled[id(weight)])
+            found = _tops(left[key], scaled[id(weight)])
             # Zeros are zeros on every grid.
             if np.any((found != tops[key]) & (found > 0)):
                 return True

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from keras_diffmask.quantizers import Quantization
+
 
 @dataclass(frozen=True)
 class GateSettings:
@@ -12,11 +14,11 @@ class GateSettings:
         regularizer: penalty on the gates, or None.
         logit_scale: learning-rate multiplier of the logits.
         multiple: what numbers of open units are multiples of.
-        is_read: whether layers are told which of their inputs are closed, which
-            matters to quantizers alone.
+        integers: what rounds the model, whose layers are then told which channels
+            around them are closed; or None.
     """
 
     regularizer: Any
     logit_scale: float
     multiple: int
-    is_read: bool = False
+    integers: Quantization | None = None
