@@ -81,18 +81,27 @@ def _is_norm(layer: Any) -> bool:
 
 
 def _copy(source: keras.Model, quiet: bool) -> keras.Model:
+    made: list[tuple[Any, Any]] = []
+
     def make(old: Any) -> Any:
         if quiet and isinstance(old, _NOISE):
             return keras.layers.Identity(name=old.name)
         new = rebuild.clone(old)
         if quiet and _is_norm(new):
             new.momentum = 0.0
+        made.append((old, new))
         return new
 
     def weights(old: Any) -> list[np.ndarray]:
-        return [] if quiet and isinstance(old, _NOISE) else rebuild.arrays(old)
+        is_gone = quiet and isinstance(old, _NOISE)
+        return [] if is_gone else rebuild.arrays_without_gates(old)
 
-    return rebuild.Rebuilder(source, make, weights).run()
+    copy = rebuild.Rebuilder(source, make, weights).run()
+    for old, new in made:
+        if len(rebuild.arrays(old)) > len(rebuild.arrays_without_gates(old)):
+            # Gates and quantizers have weights of their own beside these.
+            new.set_weights(old.get_weights())
+    return copy
 
 
 def _batches(model: keras.Model, x: np.ndarray, batch_size: int) -> list[np.ndarray]:

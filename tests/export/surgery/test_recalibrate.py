@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_diffmask as kd
 from keras_diffmask import export
 from keras_diffmask.errors import InvalidArgumentError
 
@@ -29,6 +30,18 @@ def test_statistics_are_those_of_the_data_without_dropout() -> None:
     assert norm.momentum == 0.99
     for old, now in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, now)
+
+
+def test_quantizers_go_on_where_they_were() -> None:
+    """The copy that reads the data counts down; what comes back does not."""
+    quantization = kd.quantizers.Quantization(delay=4)
+    model = kd.mask_model(_model(), quantization=quantization)
+    x = np.random.default_rng(0).normal(1.0, 2.0, (100, 5)).astype("float32")
+    model(x, training=True)
+    slim = export.strip(model, keep_quantizers=True)
+    again = export.recalibrate(slim, x, batch_size=50)
+    found = [float(one.countdown) for one in kd.quantizers.quantizers_of(again)]
+    assert found == [3.0] * len(kd.quantizers.quantizers_of(slim))
 
 
 @pytest.mark.parametrize(
