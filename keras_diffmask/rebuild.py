@@ -163,6 +163,12 @@ def weights_without_gates(layer: Any) -> list[Any]:
     return [weight for weight in layer.weights if id(weight) not in owned]
 
 
+def arrays_without_gates(layer: Any) -> list[np.ndarray]:
+    """What `assign` takes: those weights as NumPy arrays."""
+    shared = weights_without_gates(layer)
+    return [keras.ops.convert_to_numpy(weight) for weight in shared]
+
+
 def require_finite(model: keras.Model) -> None:
     """Refuse a model with NaN or infinite weights.
 

@@ -184,10 +184,12 @@ class _Carrier:
         full = self._stock_of(states)
         for layer in self._proof.graph.model.layers:
             if layer.weights:
-                rebuild.assign(layer, _arrays(full.get_layer(layer.name)))
+                rebuild.assign(
+                    layer, rebuild.arrays_without_gates(full.get_layer(layer.name))
+                )
         found: _State = {}
         for step, weights in shrunk_weights(self._proof, _nothing_folds):
-            weights = weights or _arrays(step.layer)
+            weights = weights or rebuild.arrays_without_gates(step.layer)
             if isinstance(weights, dict):
                 names = self._names.get(step.name, [])
                 weights = [weights.get(name) for name in names]
@@ -199,13 +201,6 @@ class _Carrier:
         for variable, state in zip(self._twin.trainable_variables, states, strict=True):
             variable.assign(keras.ops.zeros(variable.shape) if state is None else state)
         return bake(self._twin, self._kept)
-
-
-def _arrays(layer: Any) -> list[np.ndarray]:
-    return [
-        keras.ops.convert_to_numpy(weight)
-        for weight in rebuild.weights_without_gates(layer)
-    ]
 
 
 def _nothing_folds(cut: Cut) -> Cut:

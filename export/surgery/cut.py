@@ -102,5 +102,5 @@ class _Cutter:
     def _make(self, old: Any) -> Any:
         step = self.first[id(old)]
         changes, weights = step.rule.shrink(step, self._cut(step))
-        self.weights[id(old)] = weights or rebuild.arrays(old)
+        self.weights[id(old)] = weights or rebuild.arrays_without_gates(old)
         return rebuild.clone(old, **changes)

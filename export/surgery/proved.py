@@ -3,6 +3,7 @@
 import keras
 
 from keras_diffmask import rebuild
+from keras_diffmask.export.surgery.scales import with_scales_as_they_are
 from keras_diffmask.graph import Proof, prove, trace
 from keras_diffmask.masking.bake import bake
 from keras_diffmask.masking.stock import Quantizers
@@ -24,4 +25,5 @@ def proved(model: keras.Model, quantizers: Quantizers = Quantizers.DROPPED) -> P
     # Its caller's caller, whoever asked for the strip or the plan.
     warn_if_undecided(model, stacklevel=3)
     rebuild.require_finite(stock)
-    return prove(trace(stock))
+    proof = prove(trace(stock))
+    return with_scales_as_they_are(proof) if quantizers is Quantizers.KEPT else proof

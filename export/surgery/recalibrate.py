@@ -163,7 +163,18 @@ def _assign(norm: Any, mean: np.ndarray, variance: np.ndarray) -> None:
 
 
 def _copy(source: keras.Model) -> keras.Model:
-    return rebuild.Rebuilder(source, rebuild.clone, rebuild.arrays).run()
+    made: list[tuple[Any, Any]] = []
+
+    def make(old: Any) -> Any:
+        made.append((old, rebuild.clone(old)))
+        return made[-1][1]
+
+    copy = rebuild.Rebuilder(source, make, rebuild.arrays_without_gates).run()
+    for old, new in made:
+        if len(rebuild.arrays(old)) > len(rebuild.arrays_without_gates(old)):
+            # Gates and quantizers have weights of their own beside these.
+            new.set_weights(old.get_weights())
+    return copy
 
 
 def _batches(model: keras.Model, x: np.ndarray, batch_size: int) -> list[np.ndarray]:

@@ -39,6 +39,10 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
         A new Functional model; its layers keep their names. It is not
         compiled.
 
+    Warns:
+        UserWarning: closed channels that stay, for the scale of a kept quantizer
+            hangs on their weights; `mask_model` sees to it that few do.
+
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
             or holds NaN.

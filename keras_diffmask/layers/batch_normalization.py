@@ -71,7 +71,7 @@ class MaskedBatchNormalization(MaskedLayer, keras.layers.BatchNormalization):
     def output_unit_axis(self) -> int:
         return self.axis
 
-    def call(
+    def call(  # type: ignore[override]
         self,
         inputs: Any,
         gate_mask: Any = None,

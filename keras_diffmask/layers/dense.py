@@ -37,6 +37,8 @@ class MaskedDense(MaskedLayer, keras.layers.Dense):
         training: bool; True samples the own gate.
         input_gate_mask: mask of what is read, or None. What reads a closed input
             counts as 0, and so not for the scale of a quantizer.
+        output_gate_mask: which units a mask behind the layer leaves open, or None.
+            The others count for no scale that units share.
 
     Input shape:
         `(batch, ..., input_dim)`
@@ -62,4 +64,5 @@ class MaskedDense(MaskedLayer, keras.layers.Dense):
     stock_class = keras.layers.Dense
     input_axis = -2
     read_axes = {"kernel": -2}
+    is_told_of_outputs = True
     granularities = granularity.MATRIX

@@ -39,6 +39,10 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
         inputs: tensor.
         gate_mask: mask of shape `(units,)` from a shared `Gate`, or None.
         training: bool; True samples the own gate.
+        input_gate_mask: mask of what is read along the last axis, or None. What
+            reads a closed input counts as 0, and so not for the scale of a quantizer.
+        output_gate_mask: which units a mask behind the layer leaves open, or None.
+            The others do not count for the scale of a quantizer either.
 
     Input shape:
         As the equation says, the batch included.
@@ -65,28 +69,45 @@ class MaskedEinsumDense(MaskedLayer, keras.layers.EinsumDense):
     stock_class = keras.layers.EinsumDense
     # A product of two tensors on the device, which has one scale for each.
     quantized = {"kernel": ()}
+    read_axes = {"kernel": 0}
+    is_told_of_outputs = True
 
     def build(self, input_shape: Any) -> None:
         # First: masked or not, Keras has better words for a wrong equation.
         keras.layers.EinsumDense.build(self, input_shape)
+        axes = einsum.parse(self.equation, len(input_shape))
+        read = dict(axes.contracted).get(len(input_shape) - 1)
+        self.read_axes = {} if read is None else {"kernel": read}
         if self.granularity == granularity.CHANNEL:
-            self._find_units(einsum.parse(self.equation, len(input_shape)))
+            self._find_units(axes)
         self.build_gate()
 
     def _find_units(self, axes: einsum.EinsumAxes) -> None:
         if not axes.written:
-            raise InvalidArgumentError(
-                f"an equation for {self.name!r} with an axis that only kernel and "
-                "output have, for a gate per unit",
-                f"equation={self.equation!r}",
-                'Pass granularity="weight", or put a ChannelMask behind the layer.',
-            )
+            # Without a gate it is Keras' own layer, which may have a quantizer.
+            self.unit_axes = {}
+            if self.estimator is not None:
+                raise self._no_units()
+            return
         output_axis, kernel_axis = axes.written[-1]
         # From the end: that is how the bias lies along the output.
         self._unit_axis = output_axis - axes.output_rank
         self.unit_axes = {"kernel": kernel_axis}
         if self._bias_has_units():
             self.unit_axes["bias"] = self._unit_axis
+
+    def _no_units(self) -> InvalidArgumentError:
+        return InvalidArgumentError(
+            f"an equation for {self.name!r} with an axis that only kernel and "
+            "output have, for a gate per unit",
+            f"equation={self.equation!r}",
+            'Pass granularity="weight", or put a ChannelMask behind the layer.',
+        )
+
+    def masked_weights(self, mask: Any) -> list[tuple[Any, Any]]:
+        if not self.unit_axes:
+            raise self._no_units()
+        return super().masked_weights(mask)
 
     def _mask_unit_axes(self) -> tuple[int, ...]:
         """The kernel's axes that the output has too: what is left is summed over."""

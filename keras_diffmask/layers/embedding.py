@@ -40,6 +40,8 @@ class MaskedEmbedding(MaskedLayer, keras.layers.Embedding):
         inputs: tensor of token numbers.
         gate_mask: mask of shape `(output_dim,)` from a shared `Gate`, or None.
         training: bool; True samples the own gate.
+        output_gate_mask: which columns a mask behind the layer leaves open, or
+            None. The others do not count for the scale of a quantizer.
 
     Input shape:
         `(batch, ...)`, integers in [0, input_dim).
@@ -67,6 +69,7 @@ class MaskedEmbedding(MaskedLayer, keras.layers.Embedding):
     stock_class = keras.layers.Embedding
     quantized = {"embeddings": ()}
     unit_axes = {"embeddings": -1}
+    is_told_of_outputs = True
 
     def __init__(self, *args: Any, weights: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,7 +83,11 @@ class MaskedEmbedding(MaskedLayer, keras.layers.Embedding):
             super().build(input_shape)
 
     def compute_output_spec(
-        self, inputs: Any, gate_mask: Any = None, training: bool | None = None
+        self,
+        inputs: Any,
+        gate_mask: Any = None,
+        training: bool | None = None,
+        output_gate_mask: Any = None,
     ) -> Any:
         self.let_gate_read(gate_mask)
         return self.stock_class.compute_output_spec(self, inputs)
@@ -92,11 +99,18 @@ class MaskedEmbedding(MaskedLayer, keras.layers.Embedding):
         sampling: Any,
         /,
         input_gate_mask: Any = None,
+        output_gate_mask: Any = None,
         **parent: Any,
     ) -> Any:
         if not self.masks_units or self.quantizer is not None:
             # On the table itself: its scale must not hang on closed columns.
-            return super().call_masked(inputs, gate_mask, sampling, **parent)
+            return super().call_masked(
+                inputs,
+                gate_mask,
+                sampling,
+                output_gate_mask=output_gate_mask,
+                **parent,
+            )
         if gate_mask is None and self.gate is not None:
             gate_mask, _ = self.gate(inputs, training=sampling)
         outputs = self.stock_class.call(self, inputs, **parent)

@@ -230,9 +230,14 @@ class MaskedLayer(QuantizedWeights):
         gate_mask: Any = None,
         training: bool | None = None,
         input_gate_mask: Any = None,
+        output_gate_mask: Any = None,
     ) -> Any:
         return self.call_masked(
-            inputs, gate_mask, training, input_gate_mask=input_gate_mask
+            inputs,
+            gate_mask,
+            training,
+            input_gate_mask=input_gate_mask,
+            output_gate_mask=output_gate_mask,
         )
 
     def call_masked(
@@ -242,12 +247,15 @@ class MaskedLayer(QuantizedWeights):
         sampling: Any,
         /,
         input_gate_mask: Any = None,
+        output_gate_mask: Any = None,
         **parent: Any,
     ) -> Any:
         """The Keras parent's `call` under the mask that applies."""
         if gate_mask is None and self.gate is not None:
             gate_mask, _ = self.gate(inputs, training=sampling)
-        replacements = self.weights_under(gate_mask, input_gate_mask, sampling)
+        replacements = self.weights_under(
+            gate_mask, input_gate_mask, sampling, output_gate_mask
+        )
         if replacements:
             outputs = call_with(self, replacements, super().call, inputs, **parent)
         else:

@@ -7,6 +7,10 @@ import keras
 
 from keras_diffmask import granularity
 from keras_diffmask.layers.masked import MaskedLayer
+from keras_diffmask.layers.quantized import Closing, Pairs, only_open
+
+#: What reads the inputs of the same names.
+_PROJECTIONS = ("query", "key", "value")
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -38,6 +42,11 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
             return_attention_scores, use_causal_mask: as in Keras.
         training: bool; True samples the own gate and drops scores out.
         gate_mask: mask of shape `(num_heads,)` from a shared `Gate`, or None.
+        input_gate_mask: masks of what is read by name, "query", "value" and "key",
+            or None. What reads a closed input counts as 0, and so not for the
+            scale of a quantizer; neither do closed heads.
+        output_gate_mask: which outputs a mask behind the layer leaves open, or
+            None. The others do not count either.
 
     Input shape:
         `(batch, targets, dim)` for query, `(batch, sources, dim)` for the others
@@ -71,6 +80,9 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
         "output_kernel": (),
     }
     granularities = (granularity.CHANNEL,)
+    is_told_of_outputs = True
+    #: Where scores of closed heads are seen, these stay what they are.
+    _hides_scores = True
 
     @property
     def output_kernel(self) -> Any:
@@ -82,6 +94,19 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
     ) -> None:
         keras.layers.MultiHeadAttention.build(self, query_shape, value_shape, key_shape)
         self.build_gate()
+
+    def reading(self, pairs: Pairs, input_mask: Any) -> Pairs:
+        masks = input_mask.items()
+        closing = [(f"{name}_dense.kernel", 0, mask) for name, mask in masks]
+        return only_open(self, pairs, closing)
+
+    def closing(self, mask: Any, output_mask: Any) -> list[Closing]:
+        heads = [] if mask is None or not self._hides_scores else _PROJECTIONS
+        outputs = [] if output_mask is None else ["output_kernel"]
+        return [
+            *((f"{name}_dense.kernel", 1, mask) for name in heads),
+            *((name, -1, output_mask) for name in outputs),
+        ]
 
     def gated_size(self) -> float:
         bias = self.output_dense.bias
@@ -101,11 +126,16 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
         training: bool | None = None,
         use_causal_mask: bool = False,
         gate_mask: Any = None,
+        input_gate_mask: Any = None,
+        output_gate_mask: Any = None,
     ) -> Any:
+        self._hides_scores &= not return_attention_scores
         return self.call_masked(
             query,
             gate_mask,
             training,
+            input_gate_mask=input_gate_mask,
+            output_gate_mask=output_gate_mask,
             value=value,
             key=key,
             query_mask=query_mask,
@@ -118,6 +148,12 @@ class MaskedMultiHeadAttention(MaskedLayer, keras.layers.MultiHeadAttention):
         )
 
     def compute_output_spec(
-        self, *args: Any, gate_mask: Any = None, **kwargs: Any
+        self,
+        *args: Any,
+        gate_mask: Any = None,
+        input_gate_mask: Any = None,
+        output_gate_mask: Any = None,
+        **kwargs: Any,
     ) -> Any:
+        self._hides_scores &= not kwargs.get("return_attention_scores")
         return super().compute_output_spec(*args, **kwargs)

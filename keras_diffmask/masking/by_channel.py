@@ -68,9 +68,10 @@ class ChannelMasker:
         # Per gate, the inference gate at the start.
         self.starts = np.array([initial_gate(one) for one in self.estimators])
         self._refuse_what_no_weight_can_hold()
-        # By output, the calls that are told which of their inputs are closed.
-        told = told_steps(graph, placement) if settings.is_read else ()
-        self.reads = {id(step.call.outputs[0]): step for step in told}
+        # By output, what calls are told of closed channels around them.
+        told = list(told_steps(graph, placement, settings.integers))
+        self.told = {id(step.call.outputs[0]): masks for step, masks in told}
+        self.told_layers = {id(step.layer) for step, _ in told}
         self.rebuilder = rebuild.Rebuilder(graph.model, self._make, rebuild.arrays)
         self.gates = [self._gate(i) for i in range(len(self.placement.groups))]
         self.masks: list[Any] = []
@@ -95,8 +96,8 @@ class ChannelMasker:
             site = self.placement.weight_sites.get(key)
             if site is not None:
                 kwargs["gate_mask"] = self._mask(site)
-            if id(call.outputs[0]) in self.reads:
-                kwargs["input_gate_mask"] = self._read_mask(call)
+            told = self.told.get(id(call.outputs[0]), {})
+            kwargs |= {name: self._open(ids) for name, ids in told.items()}
             outputs = rebuilder.call(call.operation, args, kwargs)
             if site is not None and key not in folded:
                 folded.add(key)
@@ -110,10 +111,11 @@ class ChannelMasker:
         read = {id(x) for step in self.graph.steps for x in step.call.inputs}
         return next(i for i, x in enumerate(self.graph.model.inputs) if id(x) in read)
 
-    def _read_mask(self, call: Call) -> Any:
-        """Which inputs of a call are open, as 0 or 1."""
-        step = self.reads[id(call.outputs[0])]
-        mask = self._mask(step.inputs[0].reshape(-1))
+    def _open(self, ids: Any) -> Any:
+        """Which channels are open, as 0 or 1; of several tensors, by name."""
+        if isinstance(ids, dict):
+            return {name: self._open(part) for name, part in ids.items()}
+        mask = self._mask(ids.reshape(-1))
         return keras.ops.cast(keras.ops.not_equal(mask, 0.0), "float32")
 
     def _masked_outputs(self, call: Call, outputs: Any) -> Any:
@@ -213,8 +215,8 @@ class ChannelMasker:
         return mask if on_last else keras.ops.reshape(mask, (1, *ids.shape))
 
     def _make(self, old: Any) -> Any:
-        told = (step.layer is old for step in self.reads.values())
-        if id(old) not in self.placement.weight_sites and not any(told):
+        sites = self.placement.weight_sites
+        if id(old) not in sites and id(old) not in self.told_layers:
             return rebuild.clone(old)
         masked = STOCK_TO_MASKED[type(old)]
         return masked.from_config({**old.get_config(), **masked.without_gates})

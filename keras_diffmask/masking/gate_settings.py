@@ -14,18 +14,14 @@ class GateSettings:
         regularizer: penalty on the gates, or None.
         logit_scale: learning-rate multiplier of the logits.
         multiple: what numbers of open units are multiples of.
-        integers: the `Quantization` that the model will be trained with, or None.
+        integers: what rounds the model, whose layers are then told which channels
+            around them are closed; or None.
     """
 
     regularizer: Any
     logit_scale: float
     multiple: int
     integers: Quantization | None = None
-
-    @property
-    def is_read(self) -> bool:
-        """Whether layers are told which inputs are closed: quantizers alone ask."""
-        return self.integers is not None
 
     @property
     def format(self) -> dict[str, Any]:

@@ -137,9 +137,8 @@ def mask_model(
     level = _granularity(granularity)
     selection.require(level, source)
     regularizer = regularizers_module.get(gate_regularizer)
-    settings = GateSettings(
-        regularizer, logit_scale, _multiple(channel_multiple), integers
-    )
+    multiple = _multiple(channel_multiple)
+    settings = GateSettings(regularizer, logit_scale, multiple, integers)
     _require_budget(budget)
     if level != "channel":
         _refuse_without_channels(level, budget, channel_multiple)

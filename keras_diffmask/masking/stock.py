@@ -99,19 +99,21 @@ def _masked(
     mask = masks.get("gate_mask")
     if mask is None and layer.gate is not None:
         mask = layer.gate.inference_mask()
-    scale = None
+    scale, axis = None, -1
     pairs = []
     if mask is not None:
         pairs = layer.masked_weights(mask)
         if layer.masks_output:
-            scale = _numpy(mask)
-    axis = layer.output_unit_axis()
+            scale, axis = _numpy(mask), layer.output_unit_axis()
     if layer.stock_class is keras.layers.Layer:
         return Stock(None, [], scale, axis=axis)
+    others = masks.get("input_gate_mask"), masks.get("output_gate_mask")
     if _rounds(layer, quantizers):
-        pairs = layer.weights_under(mask, masks.get("input_gate_mask"), None)
+        pairs = layer.weights_under(mask, others[0], None, others[1])
     elif _stays(layer, quantizers):
-        pairs = layer.weights_read(mask, masks.get("input_gate_mask"))
+        # At 0 they are closed as before, and do not count for a scale.
+        pairs = layer.weights_read(mask, others[0])
+        pairs = layer.counted(pairs, mask, others[1])
     fresh = _without_gates(layer) if _stays(layer, quantizers) else _parent(layer)
     return Stock(fresh, _baked(layer, pairs), scale, axis=axis)
 

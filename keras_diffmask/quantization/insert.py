@@ -154,8 +154,7 @@ def _copy(old: Any, new: Any) -> None:
     """Give a layer the weights of another, and its gates theirs."""
     if not isinstance(old, keras.layers.Layer) or not old.weights:
         return
-    shared = rebuild.weights_without_gates(old)
-    rebuild.assign(new, [keras.ops.convert_to_numpy(weight) for weight in shared])
+    rebuild.assign(new, rebuild.arrays_without_gates(old))
     inner = [
         [x for x in keras_internals.flatten_layers(one) if hasattr(x, "set_keep")]
         for one in (old, new)

@@ -128,6 +128,13 @@ def kind_of(call: Call) -> str:
     return OWN
 
 
+def masks_of(call: Call) -> list[Any]:
+    """The masks on channels that a call takes."""
+    given = call.arguments.kwargs.items()
+    masks = keras.tree.flatten([value for name, value in given if "gate_mask" in name])
+    return [mask for mask in masks if isinstance(mask, keras.KerasTensor)]
+
+
 def fixed_range(operation: Any) -> tuple[float, float] | None:
     """The range of an activation that has a fixed one."""
     if isinstance(operation, layers.Softmax):

@@ -56,6 +56,8 @@ class _Finder:
         self.parent: dict[int, int] = {}
         self.made_by: dict[int, str] = {id(t): kinds.OWN for t in model.inputs}
         self.fixed: dict[int, tuple[float, float]] = {}
+        # What says which channels are open is 0 or 1 as it is.
+        self.masks = {id(mask) for call in self.calls for mask in kinds.masks_of(call)}
         self.order = [t for t in model.inputs if kinds.is_float(t)]
         for call in self.calls:
             for tensor in call.inputs:
@@ -77,7 +79,8 @@ class _Finder:
         points = {}
         for tensor in self.order:
             key = self._root(id(tensor))
-            if id(tensor) in self.inside or key in calibrated:
+            is_none = id(tensor) in self.inside or id(tensor) in self.masks
+            if is_none or key in calibrated:
                 continue
             how = self.made_by[id(tensor)]
             if how == kinds.SAME or self._is_rounded_behind(tensor):

@@ -32,9 +32,19 @@ def symmetric_scale(values: Any, axes: tuple[int, ...], bits: int) -> Any:
     return ops.where(top > 0.0, top / largest(bits), ops.ones_like(top))
 
 
-def on_symmetric_grid(values: Any, axes: tuple[int, ...], bits: int) -> Any:
-    """round(w / s) * s with s from `symmetric_scale`; straight-through."""
-    scale = ops.stop_gradient(symmetric_scale(values, axes, bits))
+def on_symmetric_grid(
+    values: Any, axes: tuple[int, ...], bits: int, counted: Any = None
+) -> Any:
+    """round(w / s) * s with s from `symmetric_scale`; straight-through.
+
+    Args:
+        values: float32 tensor.
+        axes: as for `symmetric_scale`.
+        bits: width of the integers.
+        counted: what the scale is of, where that is not `values`.
+    """
+    counted = values if counted is None else counted
+    scale = ops.stop_gradient(symmetric_scale(counted, axes, bits))
     return through(values, ops.round(values / scale) * scale)
 
 

@@ -66,7 +66,13 @@ class WeightQuantizer(Delayed):
         self.per_channel = bool(per_channel)
         self.build()
 
-    def rounded(self, values: Any, axes: tuple[int, ...] = (), parts: int = 1) -> Any:
+    def rounded(
+        self,
+        values: Any,
+        axes: tuple[int, ...] = (),
+        parts: int = 1,
+        counted: Any = None,
+    ) -> Any:
         """The values on the grid, in their own type.
 
         Args:
@@ -75,13 +81,22 @@ class WeightQuantizer(Delayed):
                 with `per_channel`.
             parts: how many tensors lie side by side along the last axis, each
                 with a scale of its own: the gates of a recurrent layer.
+            counted: the values with 0 for those that count for no scale; all
+                count by default.
         """
         given = ops.convert_to_tensor(values)
         exact = ops.cast(given, "float32")
-        rounded = self.on_grid(exact, axes, parts)
+        counted = None if counted is None else ops.cast(counted, "float32")
+        rounded = self.on_grid(exact, axes, parts, counted)
         return ops.cast(ops.where(self.is_on(), rounded, exact), given.dtype)
 
-    def on_grid(self, exact: Any, axes: tuple[int, ...] = (), parts: int = 1) -> Any:
+    def on_grid(
+        self,
+        exact: Any,
+        axes: tuple[int, ...] = (),
+        parts: int = 1,
+        counted: Any = None,
+    ) -> Any:
         """The same in float32, whether the quantizer is on or not."""
         if parts > 1:
             shape = tuple(exact.shape)
@@ -89,7 +104,7 @@ class WeightQuantizer(Delayed):
             apart = rounding.on_symmetric_grid(apart, (-2,), self.bits)
             return ops.reshape(apart, shape)
         own = axes if self.per_channel else ()
-        return rounding.on_symmetric_grid(exact, own, self.bits)
+        return rounding.on_symmetric_grid(exact, own, self.bits, counted)
 
     def get_config(self) -> dict[str, Any]:
         return {

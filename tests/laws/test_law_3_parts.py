@@ -8,7 +8,15 @@ import keras_diffmask as kd
 from keras_diffmask import export
 from tests.laws import alive
 from tests.laws.alive import MODELS
-from tests.laws.masked_cases import LEVELS
+from tests.laws.masked_cases import (
+    FIRST_CASES,
+    LEVELS,
+    Case,
+    copy_weights,
+    gates,
+    random_keep,
+    randomize,
+)
 
 
 def test_producers_of_closed_inputs_lose_their_channels() -> None:
@@ -55,6 +63,23 @@ def test_zeros_are_where_the_gates_say_and_the_strip_keeps_the_function(
         assert 0 < count < np.prod(layer.kernel.shape), gate.name
         expected = float(alive.array(gate.expected_weights()))
         np.testing.assert_allclose(expected, count, rtol=1e-6, err_msg=gate.name)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in FIRST_CASES if case.granularity == "weight"], ids=str
+)
+def test_every_layer_is_stripped_of_gates_on_its_weights(case: Case) -> None:
+    layer, x = case.layer(), case.inputs()
+    model = case.model(layer)
+    randomize(layer)
+    for gate in gates(layer):
+        gate.set_keep(random_keep(gate))
+    slim = export.strip(model)
+    assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
+    plain = case.plain()
+    open_model = case.model(plain)
+    copy_weights(layer, plain)
+    assert alive.distance(alive.run(open_model, x), alive.run(slim, x)) > 1e-3
 
 
 def test_grouped_convolution_is_left_alone_by_a_gate_per_input() -> None:

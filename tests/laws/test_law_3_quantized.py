@@ -116,6 +116,71 @@ def test_no_scale_hangs_on_weights_that_the_strip_removes() -> None:
     assert np.sqrt(np.mean(error**2)) < 0.05 * np.sqrt(np.mean(exact**2))
 
 
+def test_a_kernel_that_the_rules_bar_stays_as_it_is() -> None:
+    """The last Dense reads an axis along which channels are mixed."""
+    inputs = keras.Input((5, 6))
+    h = keras.layers.Dense(8, "relu")(inputs)
+    h = keras.layers.Permute((2, 1))(keras.layers.Dense(4, "relu")(h))
+    model = kd.mask_model(
+        keras.Model(inputs, keras.layers.Dense(3, name="barred")(h)),
+        quantization=kd.quantizers.Quantization(delay=2),
+    )
+    (gate,) = kd.gates(model)
+    gate.set_keep(np.arange(8) >= 3)
+    x = np.random.default_rng(0).normal(size=(4, 5, 6)).astype("float32")
+    model(x, training=True)
+    slim = export.strip(model, keep_quantizers=True)
+    assert float(slim.get_layer("barred").quantizer.countdown) == 1.0
+    model(x, training=True)
+    slim = export.strip(model, keep_quantizers=True)
+    assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
+
+
+def test_a_kernel_without_units_takes_a_quantizer() -> None:
+    """It gets no gate, whose units its equation would have to write."""
+    inputs = keras.Input((6, 8))
+    h = keras.layers.EinsumDense("abc,c->abc", (None, 8), name="scale")(inputs)
+    h = keras.layers.Dense(4, "relu")(h)
+    stock = keras.Model(inputs, keras.layers.Dense(2)(h))
+    model = kd.mask_model(stock, quantization="int4")
+    (gate,) = kd.gates(model)
+    gate.set_keep(np.arange(4) >= 2)
+    x = np.random.default_rng(0).normal(size=(16, 6, 8)).astype("float32")
+    model(x, training=True)
+    assert model.get_layer("scale").quantizer is not None
+    slim = export.strip(model, keep_quantizers=True)
+    assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
+    quantized = kd.quantize_model(stock)
+    assert isinstance(quantized.get_layer("scale"), kd.layers.MaskedEinsumDense)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.LSTM(8),
+        keras.layers.GRU(8, return_sequences=True),
+        # No masked layer stands for one by itself: its widths stay alike.
+        keras.layers.RNN(keras.layers.LSTMCell(8)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_both_directions_keep_the_quantizer_of_their_wrapper(layer: Any) -> None:
+    keras.utils.set_random_seed(0)
+    both = keras.layers.Bidirectional(layer, name="both")
+    stock = keras.Sequential([keras.Input((5, 6)), both, keras.layers.Dense(2)])
+    quantization = kd.quantizers.Quantization(weight_bits=4, delay=2)
+    model = kd.mask_model(stock, quantization=quantization)
+    kd.gates(model)[0].set_keep(np.arange(8) >= 4)
+    x = np.random.default_rng(0).normal(size=(16, 5, 6)).astype("float32")
+    for left in (2.0, 1.0, 0.0):
+        slim = export.strip(model, keep_quantizers=True)
+        assert alive.distance(alive.run(model, x), alive.run(slim, x)) <= 1e-5
+        inner = [one for one in slim.layers if "both" in one.name]
+        counts = [float(one.quantizer.countdown) for one in inner if one.weights]
+        assert counts == [left] * (1 if type(layer) is keras.layers.RNN else 2)
+        model(x, training=True)
+
+
 def test_training_goes_on_after_the_strip() -> None:
     model = _conv_and_dense()
     x = np.random.default_rng(0).normal(size=(32, 6, 6, 2)).astype("float32")

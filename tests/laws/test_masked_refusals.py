@@ -30,6 +30,12 @@ def test_equation_that_writes_no_axis_has_no_unit() -> None:
         "have, for a gate per unit; received equation='abc,c->abc'. Pass "
         'granularity="weight", or put a ChannelMask behind the layer.'
     )
+    from_outside = layers.MaskedEinsumDense("abc,c->abc", (3, 4), estimator=None)
+    x = np.ones((1, 3, 4), "float32")
+    assert from_outside(x).shape == (1, 3, 4)
+    # Keras puts an error of its own around what a call raises.
+    with pytest.raises(RuntimeError, match="that only kernel and output have"):
+        from_outside(x, gate_mask=np.ones(4, "float32"))
     by_weight = layers.MaskedEinsumDense("abc,c->abc", (3, 4), granularity="weight")
     by_weight.build((None, 3, 4))
     assert by_weight.gate.mask_shape == (4,)

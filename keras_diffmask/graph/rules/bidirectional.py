@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_diffmask import rebuild
 from keras_diffmask.graph.axes import spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
@@ -18,6 +19,7 @@ from keras_diffmask.graph.rules.recurrent import (
     shrunk_cell,
 )
 from keras_diffmask.keras_internals import maker_of
+from keras_diffmask.layers import STOCK_TO_MASKED
 
 
 @register(keras.layers.Bidirectional)
@@ -30,7 +32,8 @@ class BidirectionalRule(RecurrentRule):
     Everywhere else the units of the two go in pairs: where their outputs are
     added, where the states are asked for, and where steps are masked, since
     Keras has nothing but `Bidirectional` that turns a sequence round and
-    passes its mask on.
+    passes its mask on. With a quantizer so do those of a plain `RNN`: no masked
+    layer stands for one, which could round its kernels by itself.
     """
 
     def _layers(self, step: Step) -> tuple[Any, Any]:
@@ -59,7 +62,12 @@ class BidirectionalRule(RecurrentRule):
         is_masked = bool(step.call.masks) and layer.return_sequences
         has_one_type = len({x.compute_dtype for x in (layer, *self._layers(step))}) == 1
         one_output = layer.merge_mode == "concat" and len(step.call.outputs) == 1
-        return one_output and not is_masked and not layer.stateful and has_one_type
+        may = one_output and not is_masked and not layer.stateful and has_one_type
+        return may and (_quantizer(step) is None or self._have_masked_forms(step))
+
+    def _have_masked_forms(self, step: Step) -> bool:
+        """Whether each direction by itself can have a quantizer."""
+        return all(type(layer) in STOCK_TO_MASKED for layer in self._layers(step))
 
     def trace(self, step: Step) -> list[np.ndarray]:
         reason = self.reason(step)
@@ -182,7 +190,8 @@ class BidirectionalRule(RecurrentRule):
         given = inspect.signature(both.call).bind(*args, **kwargs).arguments
         given.pop("initial_state", None)
         forward, backward = (
-            layer(**given) for layer in (both.forward_layer, both.backward_layer)
+            _alone(layer, _quantizer(step), given)
+            for layer in (both.forward_layer, both.backward_layer)
         )
         if both.return_sequences:
             backward = keras.ops.flip(backward, axis=1)
@@ -190,3 +199,32 @@ class BidirectionalRule(RecurrentRule):
         joined = keras.ops.concatenate([forward, backward], axis=-1)
         maker_of(joined).name = cut.free_name(f"concat_{step.name}")
         return joined
+
+
+def _quantizer(step: Step) -> Any:
+    return getattr(step.layer, "quantizer", None)
+
+
+def _alone(layer: Any, quantizer: Any, given: dict[str, Any]) -> Any:
+    """What one direction makes of its arguments, as a layer of the model's own.
+
+    Args:
+        layer: the direction.
+        quantizer: that of both, of which each gets a copy; or None.
+        given: the arguments.
+    """
+    if quantizer is None:
+        return layer(**given)
+    masked = STOCK_TO_MASKED[type(layer)]
+    own = rebuild.clone(quantizer, name=f"{layer.name}_quantizer")
+    alone = masked.from_config(
+        {
+            **layer.get_config(),
+            **masked.without_gates,
+            "quantizer": keras.saving.serialize_keras_object(own),
+        }
+    )
+    outputs = alone(**given)
+    rebuild.assign(alone, rebuild.arrays(layer))
+    alone.quantizer.set_weights(quantizer.get_weights())
+    return outputs

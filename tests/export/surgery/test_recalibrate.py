@@ -142,6 +142,18 @@ def test_a_norm_inside_of_another_layer_is_refused() -> None:
     export.recalibrate(model, _normal(128, 6, 4))
 
 
+def test_quantizers_go_on_where_they_were() -> None:
+    """The copy that reads the data counts down; what comes back does not."""
+    quantization = kd.quantizers.Quantization(delay=4)
+    model = kd.mask_model(_model(), quantization=quantization)
+    x = np.random.default_rng(0).normal(1.0, 2.0, (100, 5)).astype("float32")
+    model(x, training=True)
+    slim = export.strip(model, keep_quantizers=True)
+    again = export.recalibrate(slim, x, batch_size=50)
+    found = [float(one.countdown) for one in kd.quantizers.quantizers_of(again)]
+    assert found == [3.0] * len(kd.quantizers.quantizers_of(slim))
+
+
 @pytest.mark.parametrize(
     ("x", "received"),
     [
