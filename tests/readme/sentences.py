@@ -180,6 +180,23 @@ _ESTIMATORS = {
 }
 
 
+def about_budgets(report: dict[str, Any]) -> list[str]:
+    """How far ahead ours is at each budget, and how near to it."""
+    found = report["figures"]["summary"]
+
+    def span(other: str) -> str:
+        ahead = [points for of in found.values() for points in of[f"points_to_{other}"]]
+        return f"{min(ahead):.2f} to {max(ahead):.2f}"
+
+    least = min(min(of["macs_share"]) / float(share) for share, of in found.items())
+    assert all(max(of["macs_share"]) <= float(share) for share, of in found.items())
+    return [
+        f"{span('narrowed')} points ahead of the narrowed network",
+        f"{span('L1_norm')} ahead of L1 norms",
+        f"at least {100 * least:.1f} % of the budget and never above it",
+    ]
+
+
 def about_joint(report: dict[str, Any]) -> list[str]:
     """Files against their simulations."""
     int8, int4 = (
@@ -206,6 +223,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/training_step.json": about_steps,
     "docs/training_step_recurrent.json": about_recurrent_steps,
     "docs/training_step_budget.json": about_budget_steps,
+    "docs/budgets-cifar10.json": about_budgets,
     "docs/joint.json": about_joint,
     "docs/peers-uci_har.json": about_peers,
     "docs/peers-speech_commands.json": about_peers,
