@@ -4,7 +4,6 @@ import inspect
 from typing import Any
 
 import keras
-from keras import tree
 
 from keras_diffmask import keras_internals, rebuild
 from keras_diffmask.keras_internals import Call
@@ -37,7 +36,7 @@ def inlined(model: keras.Model) -> keras.Model:
 
 def _is_nested(operation: Any) -> bool:
     if isinstance(operation, keras.Sequential):
-        return operation.built
+        return operation.built and keras_internals.calls_as_keras_does(operation)
     return keras_internals.is_functional(operation)
 
 
@@ -91,7 +90,7 @@ class _Inliner:
             return self.rebuilder.call(layer, args, kwargs)
         # `base(x, training=False)` speaks for every layer of the base.
         inner = keras_internals.as_functional(layer)
-        inputs = tree.flatten(args[0])
+        inputs = keras_internals.inputs_in_order(inner, args[0])
         mode = kwargs.get("training", training)
 
         def perform(call: Call, args: tuple, kwargs: dict) -> Any:

@@ -53,7 +53,12 @@ def is_functional(model: Any) -> bool:
     """
     if not isinstance(model, keras.Model) or not hasattr(model, "_nodes_by_depth"):
         return False
-    owner = next(base for base in type(model).__mro__ if "call" in vars(base))
+    return calls_as_keras_does(model)
+
+
+def calls_as_keras_does(layer: Any) -> bool:
+    """Whether the class has no `call` of its own, but one of Keras'."""
+    owner = next(base for base in type(layer).__mro__ if "call" in vars(base))
     return owner.__module__.startswith("keras.")
 
 
@@ -63,7 +68,7 @@ def as_functional(model: keras.Model) -> keras.Model:
     Raises:
         UnsupportedModelError: it is neither, or has not been built.
     """
-    if isinstance(model, keras.Sequential):
+    if isinstance(model, keras.Sequential) and calls_as_keras_does(model):
         if not model.built or not getattr(model, "_functional", None):
             raise _unbuilt(model)
         return model._functional
@@ -200,6 +205,20 @@ def fresh_inputs(model: keras.Model) -> tuple[Any, list[Any]]:
     """New Input tensors like the model's: their structure, and a flat list."""
     structure = tree.map_structure(_input_like, model._inputs_struct)
     return structure, tree.flatten(structure)
+
+
+def inputs_in_order(model: keras.Model, given: Any) -> list[Any]:
+    """What a Functional model is called with, in the order of its inputs.
+
+    As Keras takes them: a dict for inputs that are a list by their names, and what
+    it has no input for is left out.
+    """
+    names = tree.map_structure(lambda tensor: tensor.name, model._inputs_struct)
+    if not isinstance(given, dict):
+        return tree.flatten(given)
+    if not isinstance(names, dict):
+        return [given[name] for name in tree.flatten(names)]
+    return tree.flatten({name: given[name] for name in names})
 
 
 def maker_of(tensor: Any) -> Any:

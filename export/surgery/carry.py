@@ -37,6 +37,11 @@ def carry_optimizer(model: keras.Model, slim: keras.Model) -> keras.Optimizer:
     number of steps, and so the place in a schedule of learning rates, goes
     along. What `strip` adds (a bias, for constants to fold into) begins without.
 
+    Not the same, but a training that goes on all the same, is what follows where the
+    strip has multiplied something into weights: a gate that is neither 0 nor 1, as
+    those of `differentiable_mask`, whose scale is trained no more, or the scale of a
+    RMSNormalization that has lost channels.
+
     Args:
         model: the masked model, compiled and trained. It is not changed.
         slim: what `strip` made of it, as it stands; with or without quantizers.

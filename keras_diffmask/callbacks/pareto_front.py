@@ -1,5 +1,6 @@
 """One run, a curve of accuracy against cost."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -139,6 +140,9 @@ class ParetoFront(keras.callbacks.Callback):
         """Score the network as it is decided now, and keep it where it is best."""
         costs = {row.name: row.decided for row in self._standing().rows}
         score = self._score()
+        if not math.isfinite(score):
+            # Of a training that has diverged; nothing would ever beat it.
+            return
         for label, budget in self.budgets.items():
             best = self._rows.get(label)
             if best is not None and self._sign * (score - best.score) <= 0:

@@ -92,6 +92,9 @@ def trace(model: keras.Model) -> ChannelGraph:
         step.outputs = _traced(step)
         for tensor, out in zip(call.outputs, step.outputs, strict=True):
             ids[id(tensor)] = out
+        for mask in call.masks:
+            # Of a tensor that is a mask, and no input, no rule asks what it needs.
+            units.pin(ids[id(mask)], f"{step.name} takes it as a mask")
         for tensor in (*call.inputs, *call.masks):
             consumers.setdefault(id(tensor), []).append(step)
         steps.append(step)

@@ -149,10 +149,7 @@ def _constant_branches(graph: ChannelGraph, constants: dict) -> set[tuple[int, i
     """Inputs of an Add that are constant in every channel, while another is not."""
     cut = set()
     for step in graph.steps:
-        if not step.rule.sums_inputs:
-            continue
-        if len({tuple(tensor.shape) for tensor in step.call.inputs}) > 1:
-            # What is left of a broadcast may have another shape than the sum.
+        if not step.can_lose_inputs:
             continue
         fixed = [
             id(tensor) in constants and not np.isnan(constants[id(tensor)]).any()

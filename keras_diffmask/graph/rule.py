@@ -184,9 +184,39 @@ class Rule:
 
 
 @singledispatch
-def rule_for(layer: Any) -> Rule | None:
-    """The rule for a layer, found by its class; subclasses inherit. None: unknown."""
+def _by_class(layer: Any) -> Rule | None:
     return None
+
+
+def rule_for(layer: Any) -> Rule | None:
+    """The rule for a layer, found by its class; None: unknown.
+
+    Subclasses inherit it unless they compute something else: then it would be a
+    guess, and they need one of their own.
+    """
+    found = _by_class(layer)
+    return None if found is None or _computes_otherwise(type(layer)) else found
+
+
+#: What a subclass may have of its own and still compute what its parent does.
+_HARMLESS = {
+    *("__init__", "build", "get_config", "from_config", "get_build_config"),
+    *("build_from_config", "compute_output_shape", "compute_output_spec"),
+    *("save_own_variables", "load_own_variables", "__module__", "__doc__"),
+    *("__qualname__", "__annotations__", "__firstlineno__", "__static_attributes__"),
+}
+
+
+def _computes_otherwise(kind: type) -> bool:
+    """Whether a class below the one with the rule overrides what that one does."""
+    registered = next(base for base in kind.__mro__ if base in _by_class.registry)
+    below = kind.__mro__[: kind.__mro__.index(registered)]
+    return any(
+        hasattr(registered, name)
+        for one in below
+        if one.__module__.split(".")[0] not in ("keras", "keras_diffmask")
+        for name in vars(one).keys() - _HARMLESS
+    )
 
 
 def register(*classes: type) -> Any:
@@ -208,7 +238,7 @@ def register(*classes: type) -> Any:
     def decorate(rule_class: type[Rule]) -> type[Rule]:
         rule = rule_class()
         for layer_class in classes:
-            rule_for.register(layer_class)(lambda _layer, rule=rule: rule)
+            _by_class.register(layer_class)(lambda _layer, rule=rule: rule)
         return rule_class
 
     return decorate

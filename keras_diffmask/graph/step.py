@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_diffmask.graph.axes import spread
 from keras_diffmask.graph.units import UnitTable
-from keras_diffmask.keras_internals import Call
+from keras_diffmask.keras_internals import Call, mask_of
 
 if TYPE_CHECKING:
     from keras_diffmask.graph.rule import Rule
@@ -48,6 +48,25 @@ class Step:
     def always_trains(self) -> bool:
         """Whether the call says `training=True`, and noise and statistics stay on."""
         return self.call.arguments.kwargs.get("training") is True
+
+    @property
+    def can_lose_inputs(self) -> bool:
+        """Whether a sum is what is left of it where some inputs are 0.
+
+        Of a broadcast that may have another shape, and of inputs that Keras
+        masks differently other time steps would be masked.
+        """
+        inputs, (output, *_) = self.call.inputs, self.call.outputs
+        if not self.rule.sums_inputs or len(inputs) < 2:
+            return False
+        shapes = {tuple(tensor.shape) for tensor in inputs}
+        masks = [mask_of(tensor) for tensor in inputs]
+        same = all(mask is masks[0] for mask in masks)
+        return (
+            len(shapes) == 1
+            and same
+            and (mask_of(output) is None) == (masks[0] is None)
+        )
 
     @property
     def written(self) -> np.ndarray:

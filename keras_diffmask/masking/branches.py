@@ -14,7 +14,7 @@ def find_branches(graph: ChannelGraph, placement: Placement) -> None:
     taken: set[int] = set()
     makers = makers_of(graph)
     for step in graph.steps:
-        if not step.rule.sums_inputs or len(step.call.inputs) < 2:
+        if not step.can_lose_inputs:
             continue
         # The longest way into the Add may go; the others go round it.
         ways = [way_into(graph, makers, step, tensor) for tensor in step.call.inputs]

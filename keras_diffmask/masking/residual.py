@@ -42,11 +42,8 @@ def residuals(graph: ChannelGraph) -> list[Residual]:
     found = []
     for step in graph.steps:
         inputs = step.call.inputs
-        if not step.rule.sums_inputs or len(inputs) < 2:
-            continue
-        shapes = {tuple(tensor.shape) for tensor in inputs}
-        # A strip cannot take out what a sum broadcasts, or has no channels.
-        if len(shapes) > 1 or len(shapes.pop()) < 2:
+        # A strip cannot take out what has no channels either.
+        if not step.can_lose_inputs or len(inputs[0].shape) < 2:
             continue
         ways = [way_into(graph, makers, step, tensor) for tensor in inputs]
         found += [

@@ -118,6 +118,13 @@ def _is_reverse(call: Call) -> bool:
 class MaskingRule(Channelwise):
     """Masks the time steps at which every channel has the mask value."""
 
+    def trace(self, step: Step) -> list[np.ndarray]:
+        if step.layer.mask_value != 0:
+            # A closed channel, which is 0, would never be it.
+            reason = f"{step.name} compares it with its mask value"
+            step.units.pin(step.inputs[0], f"{reason} {step.layer.mask_value}")
+        return super().trace(step)
+
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
         # A masked step is set to 0 in the output.
         return [np.where(inputs[0] == 0, 0.0, np.nan)]

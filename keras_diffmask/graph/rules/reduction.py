@@ -1,5 +1,7 @@
 """`ops.mean`, `ops.sum`, `ops.max` and `ops.min` over positions."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_diffmask.graph.axes import channel_axis
@@ -29,21 +31,44 @@ class _ReduceRule(Rule):
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
         if self._axes(step) is None:
             return super().constants(step, inputs)
-        return [self.reduced(self._left(step, inputs[0]))]
+        return [self.reduced(step, self._left(step, inputs[0]))]
 
-    def reduced(self, values: np.ndarray) -> np.ndarray:
+    def reduced(self, step: Step, values: np.ndarray) -> np.ndarray:
         """What a constant map is reduced to."""
         return values
 
 
-@register(*operation_classes("Mean", "Max", "Min", "Amax", "Amin"))
+@register(*operation_classes("Mean", "Amax", "Amin"))
 class MeanRule(_ReduceRule):
     """The mean or the extreme of a constant map is the constant."""
 
 
+class _ExtremeRule(_ReduceRule):
+    """That of a constant map is the constant, unless `initial` goes beyond it."""
+
+    function: Any
+
+    def reduced(self, step: Step, values: np.ndarray) -> np.ndarray:
+        initial = getattr(step.layer, "initial", None)
+        return values if initial is None else type(self).function(values, initial)
+
+    def leak_free(self, step: Step) -> bool:
+        return bool(self.reduced(step, np.zeros(1))[0] == 0)
+
+
+@register(*operation_classes("Max"))
+class MaxRule(_ExtremeRule):
+    function = np.maximum
+
+
+@register(*operation_classes("Min"))
+class MinRule(_ExtremeRule):
+    function = np.minimum
+
+
 @register(*operation_classes("Sum"))
 class SumRule(_ReduceRule):
-    def reduced(self, values: np.ndarray) -> np.ndarray:
+    def reduced(self, step: Step, values: np.ndarray) -> np.ndarray:
         return np.where(values == 0, 0.0, np.nan)
 
     def settles(self, step: Step, zero: bool) -> bool:

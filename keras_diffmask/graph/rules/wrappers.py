@@ -28,6 +28,9 @@ class TimeDistributedRule(Rule):
         several = len(step.inputs) != 1 or len(step.call.outputs) != 1
         if several or rule is None or rule.acts_inside or step.inputs[0].shape[0] != 1:
             return None
+        if type(rule).perform is not Rule.perform:
+            # What is to be done around the layer would have to be done inside.
+            return None
         tensors = (*step.call.inputs, *step.call.outputs)
         read, written = (
             SimpleNamespace(shape=(tensor.shape[0], *tensor.shape[2:]))
