@@ -149,6 +149,7 @@ def test_times(pair, timed, tmp_path):
     assert timing.label == timed.machine.cpu and timing.threads == 1
     dense = timing.models[0]
     assert dense.median == timed["dense"].median_us and len(dense.rounds) == 6
+    assert dense.compared == timed["dense"].compared_us == dense.fastest
     assert [op.op for op in dense.ops] == list(pair[0].ops)
     (ratio,) = timing.ratios
     assert ratio.median == timed.ratio("pruned", "dense").median
