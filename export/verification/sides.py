@@ -10,6 +10,7 @@ import numpy as np
 from keras_diffmask import keras_internals
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.artifact import Artifact
+from keras_diffmask.export.verification.order import order_of
 
 _BATCH = 64
 # How Keras makes a terminal print bold.
@@ -19,11 +20,11 @@ _BOLD = re.compile(r"\x1b\[\d*m")
 def keras_outputs(
     model: Any, arrays: Sequence[np.ndarray], artifact: Artifact, what: str
 ) -> tuple[np.ndarray, ...]:
-    """What a Keras model answers, one array of examples per output.
+    """What a Keras model answers, one array of examples per output of the file.
 
     Args:
         model: the model.
-        arrays: one array of examples per input.
+        arrays: one array of examples per input of the file.
         artifact: the file it is compared with, whose outputs must look alike.
         what: the argument's name, for the error.
 
@@ -42,7 +43,8 @@ def keras_outputs(
         for layer in keras_internals.flatten_layers(model)
         if getattr(layer, "stateful", False) and hasattr(layer, "reset_state")
     ]
-    given = list(arrays)
+    order = order_of(artifact, model)
+    given = [arrays[place] for place in order.inputs]
     size = 1 if remembering else _BATCH
     parts = []
     for start in range(0, len(arrays[0]), size):
@@ -54,6 +56,9 @@ def keras_outputs(
     outputs = tuple(
         np.concatenate(output).astype("float32") for output in zip(*parts, strict=True)
     )
+    # Of another model than the file's there may be fewer: that is refused below.
+    if len(outputs) == len(order.outputs):
+        outputs = tuple(outputs[place] for place in order.outputs)
     _check_outputs(outputs, artifact, what)
     return outputs
 
