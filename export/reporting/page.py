@@ -168,6 +168,7 @@ def _curves(report: "Report", colours: dict[str, str]) -> list[Section]:
     if report.front is not None:
         lead = "The best network of one run for each budget: a lower bound of what a "
         lead += "run for that budget gives."
+        lead = " ".join(filter(None, [lead, report.front.note]))
         body = curve_drawings.front_drawing(report.front)
         found.append(Section("front", "One run, a curve", lead, body))
     if report.search is not None:
