@@ -59,8 +59,8 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
             there becomes `path`.
 
     Returns:
-        `path`. Where `write` or the file system fails, an older folder of that
-        name is as it was, and nothing new is left behind.
+        `path`. Where `write` or the file system fails, or someone interrupts, an
+        older folder of that name is as it was, and nothing new is left behind.
     """
     parent = path.absolute().parent
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
@@ -69,12 +69,13 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
         # Not mkdtemp's own folder, which nobody else may read.
         made.mkdir()
         write(made)
-        if path.exists():
-            os.rename(path, old)
         try:
+            if path.exists():
+                os.rename(path, old)
             os.rename(made, path)
-        except OSError:
-            if old.exists():
+        except BaseException:
+            # Ctrl-C too: between the two renames there is no folder at all.
+            if old.exists() and not path.exists():
                 os.rename(old, path)
             raise
     finally:

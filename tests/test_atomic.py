@@ -1,10 +1,11 @@
 """One atomic writer for both wings: a file is there whole, or as it was."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from keras_diffmask.atomic import write_atomically
+from keras_diffmask.atomic import write_atomically, write_folder_atomically
 from keras_diffmask.errors import ArtifactError
 
 
@@ -21,6 +22,33 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, half)
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_an_interrupt_between_the_renames_leaves_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    path = tmp_path / "fw"
+    path.mkdir()
+    (path / "old").touch()
+    rename, left = os.rename, [moves]
+
+    def interrupted(source: Path, target: Path) -> None:
+        # Before the first, between the two, after the second; back goes as ever.
+        if left[0] == 0:
+            left[0] = -1
+            raise KeyboardInterrupt
+        left[0] -= 1
+        rename(source, target)
+        if moves == 2 and left[0] == 0:
+            left[0] = -1
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_folder_atomically(path, lambda made: (made / "new").touch())
+    assert [file.name for file in path.iterdir()] == ["new" if moves == 2 else "old"]
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -10,6 +10,7 @@ from keras_diffmask.export.cli.benchmark_arguments import (
     RECURRENT,
     ROUNDS,
     add_arguments,
+    check_read,
 )
 from keras_diffmask.export.cli.benchmark_files import prepare_emulator, time_files
 from keras_diffmask.export.cli.benchmark_steps import (
@@ -44,7 +45,7 @@ EXAMPLE = (
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuses to measure nothing, or several things."""
+    """Refuses to measure nothing, several things, or what no option says."""
     if arguments.prepare and arguments.device != EMULATED:
         raise InvalidArgumentError(
             f"--prepare with --device {EMULATED}",
@@ -69,6 +70,7 @@ def check(arguments: argparse.Namespace) -> None:
             f"--device {arguments.device} without them",
             "Name the files to time there.",
         )
+    check_read(arguments)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:

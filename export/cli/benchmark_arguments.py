@@ -2,6 +2,7 @@
 
 import argparse
 
+from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.cli.numbers import at_least, positive
 from keras_diffmask.export.device_names import HOST
 
@@ -15,6 +16,16 @@ ROUNDS = {"training": 150, "tables": 100, "surgery": 3, "latency": 20}
 FORETOLD = {"resnet8": "resnet8", "depthwise": "depthwise_net"}
 LAYERS = (16, 32, 64, 128, 256, 512)
 _TIMEOUT = 120.0
+_ON_DEVICES = ("device", "benchmark_model", "cores", "timeout")
+# Subject -> the options that it reads besides itself.
+_READ = {
+    "files": ("threads", "rounds", "seconds", "per_op", "delegate", *_ON_DEVICES),
+    "training_step": ("rounds", "batch"),
+    "surgery": ("rounds", "layers"),
+    "latency": ("rounds", "models"),
+    "table": ("rounds", *_ON_DEVICES),
+    "prepare": ("device",),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +34,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_amounts(parser)
     _add_network_arguments(parser)
     _add_device_arguments(parser)
+
+
+def check_read(arguments: argparse.Namespace) -> None:
+    """Refuses the options that would seem to act: the subject does not read them.
+
+    Args:
+        arguments: of one subject.
+
+    Raises:
+        InvalidArgumentError: naming the first of them.
+    """
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = vars(arguments)
+    subject = next(name for name in _READ if given[name])
+    read = {subject, *_READ[subject], "force"}
+    if subject != "prepare":
+        read.add("output")
+    if arguments.training_step == ESTIMATORS:
+        read.add("estimators")
+    if arguments.device == HOST:
+        read.discard("timeout")
+    for name, usual in vars(parser.parse_args([])).items():
+        if name not in read and given[name] != usual:
+            raise _unread(name, given[name], subject, arguments)
+
+
+def _unread(
+    name: str, value: object, subject: str, arguments: argparse.Namespace
+) -> InvalidArgumentError:
+    option = _option(name)
+    words = "" if value is True else f" {value}"
+    if isinstance(value, list):
+        words = "".join(f" {one}" for one in value)
+    chosen = ".tflite files" if subject == "files" else _option(subject)
+    if subject == "training_step":
+        chosen += f" {arguments.training_step}"
+    where = f" on {arguments.device}" if name == "timeout" else ""
+    return InvalidArgumentError(
+        f"no {option} with {chosen}{where}, where nothing reads it",
+        f"{option}{words}",
+        "Leave it out.",
+    )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _add_subjects(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import argparse
 
 from keras_diffmask.export.cli.arrays import read_arrays
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_output, read_model
+from keras_diffmask.export.cli.files import check_new, check_output, read_model
 
 NAME = "verify"
 HELP = (
@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", help="also write the figures to a .json file")
     parser.add_argument("--plot", metavar="PNG", help="also draw them")
     parser.add_argument(
+        "--force", action="store_true", help="replace these files where they exist"
+    )
+    parser.add_argument(
         "--unsafe",
         action="store_true",
         help="also run Python code that a .keras file carries (Lambda layers)",
@@ -47,10 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Compares, and prints the table."""
     given = (arguments.file, arguments.model, arguments.data)
-    if arguments.output is not None:
-        check_output(arguments.output, ".json", *given)
-    if arguments.plot is not None:
-        check_output(arguments.plot, ".png", *given)
+    for written, suffix in ((arguments.output, ".json"), (arguments.plot, ".png")):
+        if written is not None:
+            check_output(written, suffix, *given)
+            if not arguments.force:
+                check_new(written)
     x = read_arrays(arguments.data, "examples")
     model = read_model(arguments.model, arguments.unsafe, console)
     simulation = None

@@ -20,6 +20,7 @@ from keras_diffmask.export.emulation.cores import CORES
 from keras_diffmask.export.emulation.environment import (
     PLUGIN,
     SITE,
+    VARIABLE,
     VERSION,
     default_folder,
     find_qemu,
@@ -34,6 +35,8 @@ _PLATFORMS = (
     "manylinux_2_27_aarch64",
     "manylinux_2_28_aarch64",
 )
+#: All that there is in a folder made here.
+_PARTS = {"root", "cores", SITE, PLUGIN, VERSION}
 _TOOLS = {"apt-get": "apt", "apt-cache": "apt", "dpkg": "dpkg", "gcc": "gcc"}
 
 
@@ -50,7 +53,7 @@ def prepare(
 
     Args:
         folder: to make; by default in the user's cache.
-        force: replace a folder that is there.
+        force: replace a folder that this made before.
         progress: called with the name of each step.
 
     Returns:
@@ -58,7 +61,7 @@ def prepare(
 
     Raises:
         MissingDependencyError: QEMU, apt, dpkg or gcc is missing.
-        ArtifactError: the folder exists.
+        ArtifactError: the folder exists, or is something else.
         ConversionError: a package cannot be had.
     """
     find_qemu()
@@ -76,10 +79,25 @@ def prepare(
             f"{str(folder)!r}",
             "It is used as it is; pass --force to make it anew.",
         )
+    _check_ours(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return write_folder_atomically(
         folder, lambda made: _fill(made, progress or (lambda step: None))
     )
+
+
+def _check_ours(folder: Path) -> None:
+    """Refuses to replace a folder that holds more than this module writes."""
+    if not folder.exists():
+        return
+    held = {entry.name for entry in folder.iterdir()} if folder.is_dir() else None
+    if held is None or held - _PARTS or (held and not held >= {PLUGIN, VERSION}):
+        named = ", ".join(map(repr, sorted(held - _PARTS)[:5])) if held else ""
+        raise ArtifactError(
+            "a folder that --prepare made, or an empty one, to replace with --force",
+            f"{str(folder)!r}, which {f'holds {named}' if named else 'is another'}",
+            f"Name another folder in {VARIABLE}; nothing was changed.",
+        )
 
 
 def _fill(made: Path, progress: Callable[[str], None]) -> None:

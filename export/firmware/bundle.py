@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 # By these a folder is known as one of ours, which may be replaced.
 _MARKS = ("model_data.cc", "model_settings.h", "op_resolver.h")
+# And all that it may hold then: what is written here, and what `make` makes of it.
+_OURS = {
+    *(*_MARKS, "model_data.h", "golden.h", "golden.cc", "main.cc"),
+    *("Makefile", "README.md", "golden_test"),
+}
 
 
 def save_firmware(
@@ -81,6 +86,17 @@ def _check_place(path: Path, force: bool) -> None:
             f"{str(path)!r}, which is something else",
             "Choose another name; nothing was changed.",
         )
+    if strangers := sorted(e.name for e in path.iterdir() if _is_strange(e)):
+        raise ArtifactError(
+            "a folder that holds only what save_firmware and its Makefile write, with "
+            "force=True",
+            f"{', '.join(map(repr, strangers[:5]))} in {str(path)!r}",
+            "Move that away, or choose another name; nothing was changed.",
+        )
+
+
+def _is_strange(entry: Path) -> bool:
+    return not entry.is_file() or (entry.name not in _OURS and entry.suffix != ".o")
 
 
 def _write(path: Path, texts: dict[str, str]) -> None:

@@ -42,18 +42,29 @@ def front_of(front: Any) -> Front | None:
     elif hasattr(front, "front"):
         rows = front.front()
     try:
-        points = [_point(row) for row in rows]
-        cost = points[0][0]
+        every = [_point(row) for row in rows]
+        cost = every[0][0]
     except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
         raise InvalidArgumentError(
             "front as a ParetoFront after fit, its rows or its folder",
             f"front={front!r}"[:100],
             "Pass the callback that fit was given.",
         ) from error
-    found = tuple(
-        sorted((p for name, p in points if name == cost), key=lambda p: p.cost)
+    points = [point for name, point in every if name == cost]
+    # A training that diverged has a score that no axis has a place for.
+    found = [p for p in points if math.isfinite(p.cost) and math.isfinite(p.score)]
+    if not found:
+        raise InvalidArgumentError(
+            "front with a finite score",
+            f"{len(points)} without one",
+            "Look at the training: its metric was NaN or infinite in every epoch.",
+        )
+    return Front(
+        cost=cost,
+        metric=metric or "score",
+        points=tuple(sorted(found, key=lambda p: p.cost)),
+        left_out=len(points) - len(found),
     )
-    return Front(cost=cost, metric=metric or "score", points=found)
 
 
 def _point(row: Any) -> tuple[str, FrontPoint]:

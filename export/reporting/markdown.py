@@ -126,6 +126,7 @@ def _curves(report: "Report") -> list[str]:
         ]
         head = ["budget", markdown(front.cost), markdown(front.metric)]
         parts += ["## One run, a curve", table(head, rows)]
+        parts += [front.note] if front.note else []
     if report.search is not None:
         rows = [
             [

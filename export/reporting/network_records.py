@@ -56,11 +56,21 @@ class Front:
         cost: what `FrontPoint.cost` is a share of, such as "macs".
         metric: what the scores are.
         points: rising in cost.
+        left_out: how many more have no finite score or cost.
     """
 
     cost: str
     metric: str
     points: tuple[FrontPoint, ...]
+    left_out: int = 0
+
+    @property
+    def note(self) -> str:
+        """What is missing, in a sentence; empty where nothing is."""
+        if not self.left_out:
+            return ""
+        what = "budget is" if self.left_out == 1 else "budgets are"
+        return f"{self.left_out} more {what} not here: no finite score or cost."
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 # Said to the browser as well: it is to load nothing and run nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _RATIOS = (
-    "A ratio of times is the median, over the rounds, of one round's time over the "
+    "A ratio of times is the median, over the rounds, of one round's {what} over the "
     "first model's in the same round; beside it stand its 5th and 95th percentile. "
     "Where they have 1 between them, no difference was seen. What was not measured "
     "is not here."
 )
+# By whether the ratios of any benchmark, and of all, are of the fastest ones.
+_COMPARED = {
+    (False, False): "time",
+    (True, False): "time (its fastest inference where a benchmark tells that)",
+    (True, True): "fastest inference",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +93,9 @@ def colours_of(report: "Report") -> dict[str, str]:
 def sections(report: "Report", colours: dict[str, str]) -> list[Section]:
     """Those parts that there is something to show in."""
     found = [
-        Section("models", "Side by side", _RATIOS, results.table(report, colours)),
+        Section(
+            "models", "Side by side", _ratios(report), results.table(report, colours)
+        ),
         *_time_sections(report, colours),
         Section(
             "size",
@@ -119,6 +127,11 @@ def sections(report: "Report", colours: dict[str, str]) -> list[Section]:
         ),
     ]
     return found
+
+
+def _ratios(report: "Report") -> str:
+    fastest = [timing.is_of_fastest for timing in report.timings] or [False]
+    return _RATIOS.format(what=_COMPARED[any(fastest), all(fastest)])
 
 
 def _time_sections(report: "Report", colours: dict[str, str]) -> list[Section]:
@@ -155,6 +168,7 @@ def _curves(report: "Report", colours: dict[str, str]) -> list[Section]:
     if report.front is not None:
         lead = "The best network of one run for each budget: a lower bound of what a "
         lead += "run for that budget gives."
+        lead = " ".join(filter(None, [lead, report.front.note]))
         body = curve_drawings.front_drawing(report.front)
         found.append(Section("front", "One run, a curve", lead, body))
     if report.search is not None:

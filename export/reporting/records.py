@@ -92,6 +92,7 @@ class Times:
         ops_are: what their times are, "median" or "mean".
         ops_sum, ops_whole: sum of the operations, and the whole model beside them.
         note: what keeps the times from saying more.
+        fastest: the fastest inference of each round; empty where nobody tells it.
     """
 
     name: str
@@ -113,6 +114,12 @@ class Times:
     ops_sum: float | None = None
     ops_whole: float | None = None
     note: str = ""
+    fastest: tuple[float, ...] = ()
+
+    @property
+    def compared(self) -> tuple[float, ...]:
+        """What ratios are of, one time per round, as in the benchmark itself."""
+        return self.fastest or self.rounds
 
     @property
     def typical(self) -> float | None:
@@ -174,3 +181,8 @@ class Timing:
     ratios: tuple[Quotient, ...]
     remarks: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+
+    @property
+    def is_of_fastest(self) -> bool:
+        """Whether the ratios are of the fastest inference of each round."""
+        return bool(self.models) and all(one.fastest for one in self.models)

@@ -55,7 +55,8 @@ def ratio_strips(timing: Timing, colours: dict[str, str], base: str) -> Markup |
         return None
     top = max(1.12, max(one.p95 for one in timing.ratios) * 1.05)
     places = [(tick / top, f"{tick:g}") for tick in svg.ticks(top)]
-    rounds = {one.name: one.rounds for one in timing.models}
+    rounds = {one.name: one.compared for one in timing.models}
+    of = "by the fastest inference of each" if timing.is_of_fastest else "within each"
     rows = []
     for one in timing.ratios:
         quotients = _quotients(rounds.get(one.name, ()), rounds.get(base, ()))
@@ -65,7 +66,7 @@ def ratio_strips(timing: Timing, colours: dict[str, str], base: str) -> Markup |
         tag(
             "figcaption",
             tag("b", f"Time over {base}"),
-            ", within each round: what disturbs a round disturbs both. Where the band "
+            f", {of} round: what disturbs a round disturbs both. Where the band "
             "reaches the dashed line at 1, no difference was seen.",
         ),
         *rows,

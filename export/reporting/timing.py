@@ -141,6 +141,7 @@ def _times(model: Any) -> Times:
     return Times(
         name=model.name,
         rounds=tuple(getattr(model, "round_us", None) or ()),
+        fastest=tuple(getattr(model, "round_min_us", None) or ()),
         delegate=_delegate(model),
         ops=tuple(
             OpCost(op.index, op.op, op.output, op.median_us)

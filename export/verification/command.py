@@ -10,6 +10,7 @@ from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.interpreter import match_inputs, run_batch
 from keras_diffmask.export.tflm import has_tflm, run_tflm
 from keras_diffmask.export.verification.layers import layer_errors
+from keras_diffmask.export.verification.order import order_of
 from keras_diffmask.export.verification.pairs import compare
 from keras_diffmask.export.verification.records import Verification
 from keras_diffmask.export.verification.sides import keras_outputs, last_steps
@@ -34,14 +35,17 @@ def verify(
     with fake quantization ("simulation") where one is given, LiteRT's plain
     kernels ("litert-reference"), its fast ones ("litert"), and TFLM's interpreter
     ("tflm"). State is reset before every sequence; of a streaming file the
-    answers after the last steps count, those that the Keras model gives.
+    answers after the last steps count, those that the Keras model gives. A file of
+    another converter may list inputs and outputs in another order than the model:
+    they are paired by their names, and by their places where names do not decide,
+    which a note then says.
 
     Args:
         artifact: the file.
         model: the float Keras model that it was made of.
         x: examples of the inputs, preprocessed as for training; one array, or a
-            list or a dict by name for several inputs. Some hundreds, for a share
-            of 99.5 % to mean something.
+            list in the file's order or a dict by name for several inputs. Some
+            hundreds, for a share of 99.5 % to mean something.
         simulation: a Keras model whose plain call is the fake-quant simulation.
         per_layer: also compare the tensors inside of the file with the outputs of
             the model's layers, on the first 64 examples.
@@ -85,7 +89,7 @@ def verify(
             compare(a, sides[a], b, sides[b], artifact.outputs)
             for a, b in combinations(sides, 2)
         ),
-        notes=(note,) if note else (),
+        notes=(*order_of(artifact, model).notes, *filter(None, [note])),
         layers=layers,
         unmatched=unmatched,
     )

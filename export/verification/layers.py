@@ -17,6 +17,7 @@ import numpy as np
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.flatbuffer import OpView, SubgraphView, read_subgraphs
 from keras_diffmask.export.interpreter import make_interpreter
+from keras_diffmask.export.verification.order import order_of
 from keras_diffmask.export.verification.records import LayerError
 from keras_diffmask.export.verification.trace import LayerOutput, trace
 
@@ -46,15 +47,16 @@ def layer_errors(
     Args:
         artifact: the file, run with LiteRT's reference kernels.
         model: its Keras model.
-        arrays: one array of examples per input.
+        arrays: one array of examples per input of the file.
 
     Returns:
         The tensors that belong to a layer for certain, and how many operators'
         outputs do not.
     """
     given = [array[:_EXAMPLES] for array in arrays]
-    layers = trace(model, given)
-    recorded = _record(artifact, given)
+    order = order_of(artifact, model)
+    layers = trace(model, [given[place] for place in order.inputs])
+    recorded = _record(artifact, given, order.outputs)
     found: list[LayerError] = []
     for tensor in recorded:
         layer = _layer_of(tensor, layers)
@@ -63,7 +65,10 @@ def layer_errors(
     return tuple(found), len(recorded) - len(found)
 
 
-def _record(artifact: Artifact, given: list[np.ndarray]) -> list[_Recorded]:
+def _record(
+    artifact: Artifact, given: list[np.ndarray], outputs: Sequence[int]
+) -> list[_Recorded]:
+    """Runs the file; `outputs` are the places of its outputs in the model."""
     graph = read_subgraphs(artifact.content)[0]
     interpreter = make_interpreter(artifact.content, True, preserve=True)
     interpreter.allocate_tensors()
@@ -80,11 +85,15 @@ def _record(artifact: Artifact, given: list[np.ndarray]) -> list[_Recorded]:
         for index, collected in values.items():
             collected.append(np.array(interpreter.get_tensor(index)))
     return [
-        _recorded(graph, op, values[op.outputs[0]]) for op in graph.ops if op.outputs
+        _recorded(graph, op, values[op.outputs[0]], outputs)
+        for op in graph.ops
+        if op.outputs
     ]
 
 
-def _recorded(graph: SubgraphView, op: OpView, parts: list[np.ndarray]) -> _Recorded:
+def _recorded(
+    graph: SubgraphView, op: OpView, parts: list[np.ndarray], outputs: Sequence[int]
+) -> _Recorded:
     index = op.outputs[0]
     tensor = graph.tensors[index]
     # Sizes of 1 come and go: Conv1D is computed as Conv2D.
@@ -92,7 +101,9 @@ def _recorded(graph: SubgraphView, op: OpView, parts: list[np.ndarray]) -> _Reco
     scale = float(tensor.scale[0]) if tensor.scale.size == 1 else None
     if scale is not None:
         values = (values - int(tensor.zero_point[0])) * scale
-    place = graph.outputs.index(index) if index in graph.outputs else None
+    place = None
+    if index in graph.outputs:
+        place = outputs[graph.outputs.index(index)]
     return _Recorded(op.name, tensor.name, values, scale, place)
 
 

@@ -79,7 +79,7 @@ class Verification:
         lsb: size of one integer step of each output; None for a float output.
         sides: what was compared, in the order of the table.
         pairs: one entry per two of them.
-        notes: sides that are missing and why.
+        notes: sides that are missing and why, and what was paired by its place.
         layers: with `per_layer=True`, the tensors that belong to a Keras layer for
             certain, in the order of execution; None otherwise.
         unmatched: how many operators' outputs belong to no layer for certain.

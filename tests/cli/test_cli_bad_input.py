@@ -160,6 +160,43 @@ MEANINGLESS = {
         "benchmark {files}/text.tflite --surgery --latency resnet8",
         "received 3 of them",
     ),
+    "table with threads": (
+        "benchmark --table m.keras --threads 4 --delegate none --per-op --rounds 1",
+        "Expected no --threads with --table, where nothing reads it; received "
+        "--threads 4. Leave it out.",
+    ),
+    "table per operation": (
+        "benchmark --table m.keras --device android --per-op",
+        "Expected no --per-op with --table, where nothing reads it; received --per-op.",
+    ),
+    "table for some seconds": (
+        "benchmark --table m.keras --seconds 9",
+        "Expected no --seconds with --table",
+    ),
+    "surgery with a delegate": (
+        "benchmark --surgery --delegate none",
+        "Expected no --delegate with --surgery",
+    ),
+    "latency of layers": (
+        "benchmark --latency resnet8 --layers 16 32",
+        "received --layers 16 32.",
+    ),
+    "a training step of estimators that has none": (
+        "benchmark --training-step lstm --estimators top_k",
+        "Expected no --estimators with --training-step lstm",
+    ),
+    "files in batches": (
+        "benchmark {files}/text.tflite --batch 8",
+        "Expected no --batch with .tflite files",
+    ),
+    "a timeout of this computer": (
+        "benchmark {files}/text.tflite --timeout 8",
+        "Expected no --timeout with .tflite files on host",
+    ),
+    "an output of what is prepared": (
+        "benchmark --device arm64-emulated --prepare -o {out}/a.json",
+        "Expected no --output with --prepare",
+    ),
     "demo of an unknown data set": (
         "demo --dataset cats --out {out}",
         "Expected name as one of digits",

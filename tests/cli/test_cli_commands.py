@@ -152,6 +152,14 @@ def test_verify(run, run_json, converted, files, tmp_path):
     assert json.loads((tmp_path / "v.json").read_text()) == report
     assert report["samples"] == 40 and len(report["layers"]) == 3
     assert report["pairs"][0]["rms_error"] < 0.05
+    for output in (("--plot", tmp_path / "v.png"), ("-o", tmp_path / "v.json")):
+        before = output[1].read_bytes()
+        status, _, err = run(*words, *output)
+        assert status == 1 and f"{output[1].name}', which exists" in err
+        assert output[1].read_bytes() == before
+    (tmp_path / "v.json").write_text("mine")
+    assert run_json(*words, "-o", tmp_path / "v.json", "--force") == report
+    assert json.loads((tmp_path / "v.json").read_text()) == report
 
 
 def test_verify_refuses_what_does_not_fit(run, converted, files):

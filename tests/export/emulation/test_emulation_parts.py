@@ -1,5 +1,6 @@
 """What the emulation consists of, without QEMU."""
 
+import importlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -121,6 +122,30 @@ def test_prepare_leaves_a_folder_that_is_there(folder):
     with pytest.raises(ArtifactError, match="pass --force"):
         emulation.prepare()
     assert sorted(folder.rglob("*")) == before
+
+
+def test_prepare_replaces_only_what_it_made(tmp_path, monkeypatch):
+    made_by = importlib.import_module("keras_diffmask.export.emulation.prepare")
+
+    def fill(made, progress):
+        for name in (environment.PLUGIN, environment.VERSION):
+            (made / name).touch()
+
+    monkeypatch.setattr(made_by, "find_qemu", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda tool: f"/bin/{tool}")
+    monkeypatch.setattr(made_by, "_fill", fill)
+    home = tmp_path / "home"
+    home.mkdir()
+    for _ in range(2):
+        emulation.prepare(home, force=True)
+    (home / "thesis.txt").write_text("years")
+    with pytest.raises(ArtifactError, match="home', which holds 'thesis.txt'"):
+        emulation.prepare(home, force=True)
+    (home / environment.VERSION).unlink()
+    (home / "thesis.txt").rename(home / "root")
+    with pytest.raises(ArtifactError, match="which is another. .*nothing was changed"):
+        emulation.prepare(home, force=True)
+    assert (home / "root").read_text() == "years"
 
 
 def test_bad_arguments_end_before_anything_runs():

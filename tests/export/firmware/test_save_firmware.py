@@ -134,6 +134,20 @@ def test_a_strangers_folder_is_never_replaced(artifacts, tmp_path):
     assert {file.name for file in place.iterdir()} == FILES
 
 
+def test_what_is_not_ours_is_never_deleted(artifacts, tmp_path):
+    artifact, place = artifacts["conv"], tmp_path / "fw"
+    artifact.save_firmware(place, arena_bytes=9000)
+    for name in ("main.o", "golden_test"):
+        (place / name).touch()
+    artifact.save_firmware(place, arena_bytes=9000, force=True)
+    assert {file.name for file in place.iterdir()} == FILES
+    (place / "my_board.cc").write_text("mine")
+    (place / "sub").mkdir()
+    with pytest.raises(ArtifactError, match="'my_board.cc', 'sub' in .*Move that"):
+        artifact.save_firmware(place, arena_bytes=9000, force=True)
+    assert {file.name for file in place.iterdir()} == {*FILES, "my_board.cc", "sub"}
+
+
 @pytest.mark.parametrize("existing", [False, True])
 def test_all_or_nothing(artifacts, tmp_path, monkeypatch, existing):
     artifact, place = artifacts["conv"], tmp_path / "fw"

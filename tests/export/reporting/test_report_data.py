@@ -18,7 +18,7 @@ from keras_diffmask.export.reporting.macs import macs_of
 from keras_diffmask.export.reporting.models import models_of
 from keras_diffmask.export.reporting.pairing import paired, tail
 from keras_diffmask.export.reporting.timing import timings_of
-from tests.export.reporting.samples import times
+from tests.export.reporting.samples import full, times
 
 layers = keras.layers
 
@@ -149,6 +149,7 @@ def test_times(pair, timed, tmp_path):
     assert timing.label == timed.machine.cpu and timing.threads == 1
     dense = timing.models[0]
     assert dense.median == timed["dense"].median_us and len(dense.rounds) == 6
+    assert dense.compared == timed["dense"].compared_us == dense.fastest
     assert [op.op for op in dense.ops] == list(pair[0].ops)
     (ratio,) = timing.ratios
     assert ratio.median == timed.ratio("pruned", "dense").median
@@ -292,6 +293,23 @@ def test_a_front_is_read_from_all_its_forms(run):
 def test_what_is_no_front_is_refused(front):
     with pytest.raises(InvalidArgumentError, match="front as a ParetoFront"):
         front_of(front)
+
+
+def test_points_of_a_front_without_a_score_are_left_out():
+    """A training that diverged for one budget spoils neither drawing nor JSON."""
+    rows = [
+        {"budget": f"macs={cost}", "costs": {"macs": cost}, "score": score}
+        for cost, score in ((0.5, float("nan")), (0.3, 0.8), (0.2, float("inf")))
+    ]
+    front = front_of(rows)
+    assert [point.score for point in front.points] == [0.8] and front.left_out == 2
+    report = dataclasses.replace(full(), front=front)
+    json.loads(report.to_json())
+    for text in (report.to_html(), report.to_markdown()):
+        assert "2 more budgets are not here" in text and "nan" not in text.split()
+    assert 'cy="nan' not in report.to_html()
+    with pytest.raises(InvalidArgumentError, match="finite score; received 1 without"):
+        front_of(rows[:1])
 
 
 def test_a_history_is_read_from_all_its_forms(run, tmp_path):

@@ -86,6 +86,34 @@ def test_a_spread_around_one_is_no_difference():
     assert quotient(1.01, 1.2).headline[0].startswith("pruned: 1.10× the time")
 
 
+def test_dots_are_the_rounds_of_the_ratio():
+    """On a busy computer the medians of the rounds say something else."""
+    made = full()
+    dense, pruned = (
+        dataclasses.replace(one, rounds=slow, fastest=fast)
+        for one, slow, fast in zip(
+            made.timings[0].models,
+            ((1900.0, 1910.0), (1700.0, 1720.0)),
+            ((1000.0, 1010.0), (540.0, 545.4)),
+            strict=True,
+        )
+    )
+    ratio = Quotient("pruned", "dense", 0.54, 0.54, 0.54, 2)
+    first = dataclasses.replace(
+        made.timings[0], models=(dense, pruned), ratios=(ratio,)
+    )
+    page = dataclasses.replace(made, timings=(first,)).to_html()
+    strip = page[page.index("Time over dense") :]
+    strip = strip[: strip.index("</figure>")]
+    dots = [float(place) for place in re.findall(r'<circle cx="([\d.]+)%"', strip)]
+    assert dots == pytest.approx([100 * 0.54 / 1.12] * 2, rel=1e-3)
+    assert "by the fastest inference of each round" in strip
+    assert "one round's fastest inference over the" in page.replace("&#x27;", "'")
+    both = dataclasses.replace(made, timings=(first, made.timings[1])).to_html()
+    assert "its fastest inference where a benchmark tells that" in both
+    assert "fastest inference" not in made.to_html()
+
+
 def test_a_figure_of_one_model_alone_stays_in_its_column():
     made = full()
     first, second = made.timings[0].models
