@@ -63,6 +63,8 @@ def run_batch(
 ) -> tuple[np.ndarray, ...]:
     """Runs every example of `x`; see `Artifact.run`."""
     arrays = match_inputs(artifact, x)
+    for spec, array in zip(artifact.inputs, arrays, strict=True):
+        spec.check_values(array)
     # What one invocation takes of an example: a step of a streaming model.
     steps = range(arrays[0].shape[1]) if artifact.streaming else range(1)
     interpreter = make_interpreter(artifact.content, reference_kernels, num_threads)
@@ -126,7 +128,7 @@ def match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
             )
         values = [x[name] for name in names]
     elif len(specs) == 1:
-        values = list(x) if isinstance(x, (list, tuple)) and len(x) == 1 else [x]
+        values = list(x) if _holds_a_batch(x, specs[0]) else [x]
     else:
         values = list(x) if isinstance(x, (list, tuple)) else [x]
     if len(values) != len(specs):
@@ -135,7 +137,7 @@ def match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
             f"{len(values)}",
             "Pass a list with one array per input.",
         )
-    arrays = [np.asarray(value) for value in values]
+    arrays = list(map(_as_array, specs, values))
     for spec, array in zip(specs, arrays, strict=True):
         # The steps of a streaming model: any number of them.
         free = 2 if artifact.streaming else 1
@@ -154,3 +156,24 @@ def match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
             "Cut the arrays to one length.",
         )
     return arrays
+
+
+def _holds_a_batch(x: Any, spec: TensorSpec) -> bool:
+    """Whether `x` is a list of one array of examples, and not of one example."""
+    if not isinstance(x, (list, tuple)) or len(x) != 1:
+        return False
+    return _as_array(spec, x[0]).ndim != len(spec.shape) - 1
+
+
+def _as_array(spec: TensorSpec, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:  # rows of different lengths, say
+        raise InvalidArgumentError(
+            f"an array for input '{spec.name}'",
+            f"a {type(value).__name__} that is none ({error})",
+            "Pass a NumPy array.",
+        ) from error
+    if array.dtype.kind not in "biuf":
+        spec.check_values(array)
+    return array

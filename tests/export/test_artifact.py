@@ -119,6 +119,42 @@ def test_quantize_rounds_then_clips():
     assert spec.dequantize(q).tolist() == [0.0, 0.5, 62.0, -65.5]
 
 
+@pytest.fixture(scope="module")
+def single():
+    inputs = keras.Input((6,), name="x")
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs), name="single")
+    x = np.random.default_rng(0).standard_normal((40, 6)).astype("float32")
+    return export.to_tflite(model, "int8", calibration=x)
+
+
+def test_one_row_as_a_nested_list(single):
+    two = single.run([[0.5] * 6] * 2)
+    np.testing.assert_array_equal(single.run([[0.5] * 6]), two[:1])
+    np.testing.assert_array_equal(single.run([np.full((2, 6), 0.5)]), two)
+    with pytest.raises(InvalidArgumentError, match=r"received shape \(1, 5\)"):
+        single.run([[0.5] * 5])
+    with pytest.raises(InvalidArgumentError, match="an array for input 'x'"):
+        single.run([[0.5] * 6, [0.5] * 5])
+
+
+@pytest.mark.parametrize("bad", [1j, "a", None])
+def test_run_refuses_what_is_no_number(single, bad):
+    with pytest.raises(InvalidArgumentError, match="real numbers for 'x'; received"):
+        single.run(np.array([[bad] * 6]))
+
+
+def test_nan_has_no_integer(single):
+    x = np.zeros((3, 6), "float32")
+    x[1, 2] = np.nan
+    with pytest.raises(InvalidArgumentError, match="made int8; received NaN in 1 of"):
+        single.run(x)
+    with pytest.raises(InvalidArgumentError, match="received NaN"):
+        single.inputs[0].quantize(x)
+    x[1, 2] = np.inf
+    assert np.isfinite(single.run(x)).all()
+    assert TensorSpec("x", (1, 6), "float32").quantize(x * np.nan).dtype == np.float32
+
+
 def test_relative_error():
     assert Agreement(1, 0.0, 1.0, 4.0).relative_error == 0.25
     assert Agreement(1, 0.0, 0.0, 0.0).relative_error == 0.0
