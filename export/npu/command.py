@@ -81,7 +81,9 @@ def vela(
     summary, said = _in_child(artifact, words, timeout)
     version = importlib.metadata.version("ethos-u-vela")
     graph = read_subgraphs(artifact.content)[0]
-    writers = {graph.tensors[op.outputs[0]].name: op.name for op in graph.ops}
+    writers = {
+        graph.tensors[op.outputs[0]].name: op.name for op in graph.ops if op.outputs
+    }
     return read_estimate(artifact.name, summary, said, writers, version)
 
 
