@@ -103,10 +103,10 @@ def _check_artifact(artifact: Any) -> None:
             "inputs), of which 0 % would run on the NPU",
             "Convert with quantization='int8'.",
         )
-    if artifact.quantization == "float32":
+    if artifact.quantization in ("float32", "float16", "dynamic"):
         raise ArtifactError(
             "an int8 file, as an Ethos-U needs",
-            f"{artifact.name!r} in float32",
+            f"{artifact.name!r} in {artifact.quantization}",
             "Convert with quantization='int8'.",
         )
 
