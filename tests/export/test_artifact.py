@@ -1,5 +1,6 @@
 """The finished file: specs, saving whole or not at all, damaged files."""
 
+import dataclasses
 import os
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from keras_diffmask import export
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.artifact import Agreement, TensorSpec
+from tests.export.files_of_others import with_loop
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,18 @@ def test_nan_has_no_integer(single):
     x[1, 2] = np.inf
     assert np.isfinite(single.run(x)).all()
     assert TensorSpec("x", (1, 6), "float32").quantize(x * np.nan).dtype == np.float32
+
+
+def test_operators_of_all_subgraphs():
+    loop = export.Artifact.from_content(with_loop(), "loop")
+    assert loop.ops == ("WHILE",) and {"LESS", "SIN", "TANH"} <= set(loop.other_ops)
+    assert loop.all_ops == loop.ops + loop.other_ops
+    assert loop.quantization == "float32" and not loop.stateful
+    inside = dataclasses.replace(loop, other_ops=("SVDF", "TOPK_V2"))
+    assert inside.stateful
+    fits = export.report([inside], arena=False).models[0].fits
+    reasons = {fit.target: fit.reason for fit in fits}
+    assert reasons["cortex-m"] == "no kernel for TOPK_V2"
 
 
 def test_relative_error():

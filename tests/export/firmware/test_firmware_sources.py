@@ -12,9 +12,11 @@ import pytest
 
 from keras_diffmask import targets
 from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.firmware.cxx import comment, identifier, numbers, real
 from keras_diffmask.export.firmware.op_methods import OP_METHODS, methods
 from keras_diffmask.export.tflm import has_tflm
+from tests.export.files_of_others import with_loop
 from tests.export.firmware.conftest import KINDS
 
 STRICT = ("-std=c++17", "-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti")
@@ -229,6 +231,17 @@ def test_resolver_has_exactly_the_operators(bundles, artifacts):
     called = re.findall(r"resolver\.(\w+)\(\)", text)
     assert called == sorted({OP_METHODS[op] for op in artifacts["lstm"].ops})
     assert f"MicroMutableOpResolver<{len(called)}>" in text
+
+
+def test_resolver_has_the_operators_of_all_subgraphs(tmp_path):
+    artifact = Artifact.from_content(with_loop(), "loop")
+    assert artifact.ops == ("WHILE",)
+    artifact.save_firmware(tmp_path / "fw", arena_bytes=65_536)
+    text = (tmp_path / "fw" / "op_resolver.h").read_text()
+    called = re.findall(r"resolver\.(\w+)\(\)", text)
+    assert {"AddWhile", "AddLess", "AddSin", "AddTanh", "AddMul", "AddAdd"} == set(
+        called
+    )
 
 
 @pytest.mark.parametrize(
