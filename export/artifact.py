@@ -12,7 +12,7 @@ from keras_diffmask.export.agreement import Agreement as Agreement
 from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.firmware import save_firmware
 from keras_diffmask.export.flatbuffer import read_subgraphs
-from keras_diffmask.export.interpreter import check_loads, run_batch
+from keras_diffmask.export.interpreter import RESOURCE_OPS, check_loads, run_batch
 from keras_diffmask.export.kind import quantization_of, specs_of
 from keras_diffmask.export.metadata import (
     Fingerprint,
@@ -24,7 +24,7 @@ from keras_diffmask.export.metadata import (
 from keras_diffmask.export.tensor_spec import TensorSpec
 
 # Operators that keep variables from one invocation to the next.
-_STATEFUL_OPS = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF", "READ_VARIABLE")
+_STATEFUL_OPS = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF", *RESOURCE_OPS)
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,16 @@ class Artifact:
         return any(op in _STATEFUL_OPS for op in self.all_ops)
 
     @property
+    def has_resources(self) -> bool:
+        """Whether it remembers in resource variables, which no reset reaches."""
+        return any(op in RESOURCE_OPS for op in self.all_ops)
+
+    @property
     def state_note(self) -> str:
         """What the caller must do about state; empty when there is none."""
-        return artifact_text.state_note(self.stateful, self.streaming)
+        return artifact_text.state_note(
+            self.stateful, self.streaming, self.has_resources
+        )
 
     def arena_bytes(self) -> int:
         """Bytes of arena that TFLM's own interpreter allocates, on this computer.

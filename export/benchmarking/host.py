@@ -69,7 +69,10 @@ class InterpreterRunner:
         self.label = label
 
     def prepare(self) -> None:
-        """Resets the state: an LSTM keeps it from one run to the next."""
+        """Resets the state: an LSTM keeps it from one run to the next.
+
+        Resource variables go on: another interpreter would be timed cold.
+        """
         self.interpreter.reset_all_variables()
 
     def run(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from keras_diffmask import export
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.artifact import Agreement, TensorSpec
-from tests.export.files_of_others import with_loop
+from tests.export.files_of_others import with_loop, with_variable
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +167,16 @@ def test_operators_of_all_subgraphs():
     fits = export.report([inside], arena=False).models[0].fits
     reasons = {fit.target: fit.reason for fit in fits}
     assert reasons["cortex-m"] == "no kernel for TOPK_V2"
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_resource_variables_begin_anew_with_each_example(plain):
+    """LiteRT's reset leaves them alone."""
+    artifact = export.Artifact.from_content(with_variable(), "var")
+    assert artifact.has_resources and artifact.stateful
+    assert "make a new interpreter before every" in artifact.state_note
+    found = artifact.run(np.ones((3, 4)), reference_kernels=plain)
+    np.testing.assert_array_equal(found, np.full((3, 4), 2.0))
 
 
 def test_relative_error():
