@@ -12,7 +12,7 @@ from keras_diffmask.export.agreement import Agreement as Agreement
 from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.firmware import save_firmware
 from keras_diffmask.export.flatbuffer import read_subgraphs
-from keras_diffmask.export.interpreter import check_loads, run_batch
+from keras_diffmask.export.interpreter import RESOURCE_OPS, check_loads, run_batch
 from keras_diffmask.export.kind import quantization_of, specs_of
 from keras_diffmask.export.metadata import (
     Fingerprint,
@@ -24,7 +24,7 @@ from keras_diffmask.export.metadata import (
 from keras_diffmask.export.tensor_spec import TensorSpec
 
 # Operators that keep variables from one invocation to the next.
-_STATEFUL_OPS = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF", "READ_VARIABLE")
+_STATEFUL_OPS = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF", *RESOURCE_OPS)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Artifact:
         target: name of the device it was written for; None when unknown.
         inputs: one `TensorSpec` per input, in the Keras model's order.
         outputs: one `TensorSpec` per output, in the Keras model's order.
-        ops: operator names in order of execution.
+        ops: operator names in order of execution, of the main graph alone.
         agreement: distance to the Keras model; None for a loaded file.
         streaming: whether a call takes one step of a sequence and the state is
             carried to the next; written into the file.
@@ -47,6 +47,8 @@ class Artifact:
             for a loaded file.
         calibration: by what the calibration data are known again; in the file.
         labels: names of the classes; in the file.
+        other_ops: operator names of the other subgraphs, which WHILE, IF and
+            CALL_ONCE run; empty for a file of `to_tflite`.
 
     Example:
 
@@ -69,6 +71,7 @@ class Artifact:
     notes: tuple[str, ...] = ()
     calibration: Fingerprint | None = None
     labels: tuple[str, ...] = ()
+    other_ops: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.summary()
@@ -79,14 +82,26 @@ class Artifact:
         return len(self.content)
 
     @property
+    def all_ops(self) -> tuple[str, ...]:
+        """Operator names of all subgraphs: what a runtime must have kernels for."""
+        return self.ops + self.other_ops
+
+    @property
     def stateful(self) -> bool:
         """Whether the model remembers the last invocation (a fused LSTM does)."""
-        return any(op in _STATEFUL_OPS for op in self.ops)
+        return any(op in _STATEFUL_OPS for op in self.all_ops)
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether it remembers in resource variables, which no reset reaches."""
+        return any(op in RESOURCE_OPS for op in self.all_ops)
 
     @property
     def state_note(self) -> str:
         """What the caller must do about state; empty when there is none."""
-        return artifact_text.state_note(self.stateful, self.streaming)
+        return artifact_text.state_note(
+            self.stateful, self.streaming, self.has_resources
+        )
 
     def arena_bytes(self) -> int:
         """Bytes of arena that TFLM's own interpreter allocates, on this computer.
@@ -223,11 +238,11 @@ class Artifact:
         Raises:
             ArtifactError: `content` is not a whole .tflite file.
         """
-        graph = read_subgraphs(content)[0]
+        graph, *others = graphs = read_subgraphs(content)
         return cls(
             content=bytes(content),
             name=name,
-            quantization=quantization_of(graph),
+            quantization=quantization_of(graphs),
             target=target,
             inputs=specs_of(graph, graph.inputs, graph.input_names),
             outputs=specs_of(graph, graph.outputs, graph.output_names),
@@ -237,6 +252,7 @@ class Artifact:
             notes=notes,
             calibration=fingerprint_of(content),
             labels=labels_of(content),
+            other_ops=tuple(op.name for other in others for op in other.ops),
         )
 
     def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:

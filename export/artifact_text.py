@@ -9,10 +9,16 @@ if TYPE_CHECKING:
 _HOW = "(Python: reset_all_variables(); C++: ResetVariableTensors(); TFLM: Reset())."
 
 
-def state_note(stateful: bool, streaming: bool) -> str:
+def state_note(stateful: bool, streaming: bool, resources: bool = False) -> str:
     """When to reset the state; empty for a model that has none."""
     if not stateful:
         return ""
+    if resources:
+        return (
+            "Its resource variables keep their values between invocations, and "
+            "reset_all_variables() leaves them alone: make a new interpreter before "
+            "every sequence."
+        )
     if streaming:
         return (
             "One invocation is one step, and the LSTM carries its state to the next: "

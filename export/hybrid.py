@@ -5,7 +5,7 @@ from keras_diffmask.export.flatbuffer import read_subgraphs
 
 
 def hybrid_op(content: bytes) -> str | None:
-    """The first operator that multiplies floats by int8 weights, or None.
+    """The first operator that multiplies floats by 8 or 4 bit weights, or None.
 
     Args:
         content: a .tflite file.
@@ -13,7 +13,8 @@ def hybrid_op(content: bytes) -> str | None:
     for graph in read_subgraphs(content):
         for op in graph.ops:
             dtypes = [graph.tensors[i].dtype for i in op.inputs[:3] if i >= 0]
-            if "FLOAT32" in dtypes[:1] and {"INT8", "INT4"} & set(dtypes[1:]):
+            # Data come first, but after shape and weights at a TRANSPOSE_CONV.
+            if "FLOAT32" in dtypes and {"INT8", "INT4"} & set(dtypes):
                 return op.name
     return None
 

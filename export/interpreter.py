@@ -1,6 +1,6 @@
 """Runs .tflite models in LiteRT's own interpreter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +9,15 @@ from keras_diffmask.errors import (
     ArtifactError,
     InvalidArgumentError,
 )
+from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.export.litert import litert
 from keras_diffmask.export.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from keras_diffmask.export.artifact import Artifact
+
+#: Operators on variables that `reset_all_variables` does not know.
+RESOURCE_OPS = ("VAR_HANDLE", "READ_VARIABLE")
 
 
 def make_interpreter(
@@ -58,21 +62,53 @@ def check_loads(content: bytes) -> None:
     make_interpreter(content)
 
 
+def has_resources(content: bytes) -> bool:
+    """Whether a .tflite file keeps resource variables from call to call."""
+    return any(
+        op.name in RESOURCE_OPS for graph in read_subgraphs(content) for op in graph.ops
+    )
+
+
+def reset(artifact: "Artifact", interpreter: Any, start: Callable[[], Any]) -> Any:
+    """An interpreter in its first state.
+
+    Args:
+        artifact: its model.
+        interpreter: one that may have run before.
+        start: makes another, allocated.
+
+    Returns:
+        `interpreter`, its variable tensors reset; another one where the model has
+        resource variables, which only end with the interpreter.
+    """
+    if artifact.has_resources:
+        return start()
+    if artifact.stateful:
+        interpreter.reset_all_variables()
+    return interpreter
+
+
 def run_batch(
     artifact: "Artifact", x: Any, reference_kernels: bool, num_threads: int
 ) -> tuple[np.ndarray, ...]:
     """Runs every example of `x`; see `Artifact.run`."""
     arrays = match_inputs(artifact, x)
+    for spec, array in zip(artifact.inputs, arrays, strict=True):
+        spec.check_values(array)
     # What one invocation takes of an example: a step of a streaming model.
     steps = range(arrays[0].shape[1]) if artifact.streaming else range(1)
-    interpreter = make_interpreter(artifact.content, reference_kernels, num_threads)
-    interpreter.allocate_tensors()
+
+    def start() -> Any:
+        made = make_interpreter(artifact.content, reference_kernels, num_threads)
+        made.allocate_tensors()
+        return made
+
+    interpreter = start()
     input_ids = [d["index"] for d in interpreter.get_input_details()]
     output_ids = [d["index"] for d in interpreter.get_output_details()]
     results: list[list[np.ndarray]] = [[] for _ in output_ids]
     for k in range(len(arrays[0])):
-        if artifact.stateful:
-            interpreter.reset_all_variables()
+        interpreter = reset(artifact, interpreter, start)
         rows = [
             spec.quantize(array[k : k + 1])
             for spec, array in zip(artifact.inputs, arrays, strict=True)
@@ -126,7 +162,7 @@ def match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
             )
         values = [x[name] for name in names]
     elif len(specs) == 1:
-        values = list(x) if isinstance(x, (list, tuple)) and len(x) == 1 else [x]
+        values = list(x) if _holds_a_batch(x, specs[0]) else [x]
     else:
         values = list(x) if isinstance(x, (list, tuple)) else [x]
     if len(values) != len(specs):
@@ -135,7 +171,7 @@ def match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
             f"{len(values)}",
             "Pass a list with one array per input.",
         )
-    arrays = [np.asarray(value) for value in values]
+    arrays = list(map(_as_array, specs, values))
     for spec, array in zip(specs, arrays, strict=True):
         # The steps of a streaming model: any number of them.
         free = 2 if artifact.streaming else 1
@@ -154,3 +190,24 @@ def match_inputs(artifact: "Artifact", x: Any) -> list[np.ndarray]:
             "Cut the arrays to one length.",
         )
     return arrays
+
+
+def _holds_a_batch(x: Any, spec: TensorSpec) -> bool:
+    """Whether `x` is a list of one array of examples, and not of one example."""
+    if not isinstance(x, (list, tuple)) or len(x) != 1:
+        return False
+    return _as_array(spec, x[0]).ndim != len(spec.shape) - 1
+
+
+def _as_array(spec: TensorSpec, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:  # rows of different lengths, say
+        raise InvalidArgumentError(
+            f"an array for input '{spec.name}'",
+            f"a {type(value).__name__} that is none ({error})",
+            "Pass a NumPy array.",
+        ) from error
+    if array.dtype.kind not in "biuf":
+        spec.check_values(array)
+    return array

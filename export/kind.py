@@ -11,14 +11,14 @@ from keras_diffmask.export.tensor_spec import TensorSpec
 _INTEGERS = {"INT4", "INT8", "UINT8", "INT16"}
 
 
-def quantization_of(graph: SubgraphView) -> str:
+def quantization_of(graphs: Sequence[SubgraphView]) -> str:
     """The name of a mode (see `keras_diffmask.export.modes`), or "mixed".
 
     Args:
-        graph: the main subgraph of a file, whoever wrote it.
+        graphs: all subgraphs of a file, whoever wrote it; the main one first.
     """
-    weights = _dtypes(graph, constant=True)
-    computed = _dtypes(graph, constant=False)
+    weights = set().union(*(_dtypes(graph, constant=True) for graph in graphs))
+    computed = set().union(*(_dtypes(graph, constant=False) for graph in graphs))
     if "FLOAT32" in weights | computed:
         if computed & _INTEGERS:
             return "mixed"
@@ -27,7 +27,7 @@ def quantization_of(graph: SubgraphView) -> str:
         if not weights & _INTEGERS:
             return "float32"
         # Unpacked before it is used is another thing, and slower.
-        unpacked = any(op.name == "DEQUANTIZE" for op in graph.ops)
+        unpacked = any(op.name == "DEQUANTIZE" for graph in graphs for op in graph.ops)
         return (
             "dynamic" if weights & _INTEGERS == {"INT8"} and not unpacked else "mixed"
         )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_diffmask.errors import InvalidArgumentError
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -40,14 +42,37 @@ class TensorSpec:
         Returns:
             The nearest integers of `dtype`, clipped to its range; or `x` in
             `dtype` when the tensor is not quantized.
+
+        Raises:
+            InvalidArgumentError: `x` is no numbers, or NaN where integers are
+                wanted.
         """
         x = np.asarray(x)
+        self.check_values(x)
         if self.scale is None or self.zero_point is None:
             return x.astype(self.dtype)
         # Round, then clip: a cast alone truncates, and wraps out-of-range values.
         info = np.iinfo(self.dtype)
         steps = np.round(x / np.float32(self.scale)) + self.zero_point
         return np.clip(steps, info.min, info.max).astype(self.dtype)
+
+    def check_values(self, x: np.ndarray) -> None:
+        """Raises `InvalidArgumentError` for what no value of `dtype` stands for."""
+        # NumPy's kind of bfloat16, which numbers come in as well, is that of records.
+        if x.dtype.kind not in "biuf" and x.dtype.name != "bfloat16":
+            raise InvalidArgumentError(
+                f"real numbers for '{self.name}'",
+                f"values of type {x.dtype.name}",
+                "Convert them to float32.",
+            )
+        # A cast makes some plausible integer of NaN. Infinity is clipped.
+        is_real = self.dtype.startswith("float")
+        if not is_real and x.dtype.kind not in "biu" and np.isnan(x).any():
+            raise InvalidArgumentError(
+                f"numbers for '{self.name}', which are made {self.dtype}",
+                f"NaN in {int(np.isnan(x).sum())} of {x.size} places",
+                "Replace them, or leave these examples out.",
+            )
 
     def dequantize(self, q: np.ndarray) -> np.ndarray:
         """Turns what the device answers into real values.

@@ -58,17 +58,21 @@ class InterpreterRunner:
                 for detail, value in zip(details, inputs, strict=True):
                     self.interpreter.resize_tensor_input(detail["index"], value.shape)
             self.interpreter.allocate_tensors()
+            self.init_us = (time.perf_counter_ns() - start) / 1e3
+            if inputs is None:
+                inputs = random_inputs(details)
+            # A cut operator may take a variable, which cannot be set.
+            for detail, value in zip(details, inputs, strict=True):
+                self.interpreter.set_tensor(detail["index"], value)
         except (RuntimeError, ValueError) as error:
             raise _refused(label, error) from error
-        self.init_us = (time.perf_counter_ns() - start) / 1e3
-        if inputs is None:
-            inputs = random_inputs(details)
-        for detail, value in zip(details, inputs, strict=True):
-            self.interpreter.set_tensor(detail["index"], value)
         self.label = label
 
     def prepare(self) -> None:
-        """Resets the state: an LSTM keeps it from one run to the next."""
+        """Resets the state: an LSTM keeps it from one run to the next.
+
+        Resource variables go on: another interpreter would be timed cold.
+        """
         self.interpreter.reset_all_variables()
 
     def run(self) -> None:
@@ -182,6 +186,8 @@ def measure(
         name: InterpreterRunner(content, threads, label=repr(name))
         for name, content in models.items()
     }
+    # Read before the minutes that the rounds take, should it fail.
+    notes = {name: _engine_note(content) for name, content in models.items()}
     first = {name: warm_up(runner, 1) for name, runner in runners.items()}
     runs = {
         name: runs_per_round(warm_up(runner, warmup), rounds, seconds)
@@ -195,7 +201,7 @@ def measure(
                 len(models[name]),
                 runners[name].init_us,
                 times[name],
-                _engine_note(models[name]),
+                notes[name],
                 first[name] / 1e3,
             )
             for name in models
@@ -211,10 +217,11 @@ def _engine_note(content: bytes) -> str:
     """Says so where the times are those of a kernel that is not made for speed."""
     for graph in read_subgraphs(content):
         for op in graph.ops:
-            name, out = op.name, graph.tensors[op.outputs[0]]
-            if name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and out.dtype == "INT8":
+            # An ASSIGN_VARIABLE has none.
+            types = [graph.tensors[index].dtype for index in op.outputs[:1]]
+            if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and types == ["INT8"]:
                 return (
-                    f"its int8 {name} runs in LiteRT's portable kernel, for XNNPACK "
+                    f"its int8 {op.name} runs in LiteRT's portable kernel, for XNNPACK "
                     "has none: on this computer slower than the same layer in float, "
                     "which says nothing about a microcontroller."
                 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from keras_diffmask.export.emulation.result import (
     ModelCounts,
 )
 from keras_diffmask.export.emulation.run import run_emulated
-from keras_diffmask.export.interpreter import make_interpreter
+from keras_diffmask.export.interpreter import has_resources, make_interpreter
 from keras_diffmask.export.machine import machine
 from keras_diffmask.export.random_inputs import random_inputs
 
@@ -67,9 +68,8 @@ def count_instructions(
         counts = []
         for core in chosen:
             for kind in kernels:
-                theirs = run_emulated(
-                    emulator, core, content, inputs, kind, timeout, repr(name)
-                )
+                words = (kind, timeout, repr(name), has_resources(content))
+                theirs = run_emulated(emulator, core, content, inputs, *words)
                 wrong = _differences(ours[kind], theirs.outputs)
                 counts.append(CoreCount(core.name, kind, theirs.instructions, *wrong))
                 done += 1
@@ -96,9 +96,13 @@ def _answers(
     content: bytes, inputs: list[np.ndarray], kernels: str
 ) -> list[np.ndarray]:
     """What LiteRT on this computer answers."""
-    interpreter = make_interpreter(content, kernels == "reference")
-    interpreter.allocate_tensors()
-    return answers(interpreter, inputs)
+
+    def start() -> Any:
+        interpreter = make_interpreter(content, kernels == "reference")
+        interpreter.allocate_tensors()
+        return interpreter
+
+    return answers(start(), inputs, start if has_resources(content) else None)
 
 
 def _differences(

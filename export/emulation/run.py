@@ -39,6 +39,7 @@ def run_emulated(
     kernels: str,
     timeout: float,
     label: str,
+    resources: bool = False,
 ) -> Emulated:
     """Runs a model on an emulated core, in a process of its own, on one thread.
 
@@ -50,6 +51,7 @@ def run_emulated(
         kernels: `"xnnpack"`, LiteRT's default, or `"reference"`.
         timeout: seconds after which it is given up.
         label: what to call the model in an error.
+        resources: whether the model has resource variables.
 
     Raises:
         ConversionError: the process fails, or takes too long.
@@ -61,7 +63,8 @@ def run_emulated(
         np.savez(job / "inputs.npz", **arrays)
         guest = str(Path(__file__).with_name("guest.py"))
         counts = job / "counts.txt"
-        command = emulator.command(core, counts, guest, str(job), kernels, str(_RUNS))
+        words = (str(job), kernels, str(_RUNS), str(int(resources)))
+        command = emulator.command(core, counts, guest, *words)
         _finish(command, timeout, f"{label} on an emulated {core.name}")
         marks = [int(line) for line in counts.read_text("ascii").split()]
         with np.load(job / "outputs.npz") as found:

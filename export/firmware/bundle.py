@@ -53,7 +53,7 @@ def _texts(
     artifact: "Artifact", golden: Any, arena_bytes: int | None
 ) -> dict[str, str]:
     """File name -> content."""
-    calls = methods(artifact.ops)
+    calls = methods(artifact.all_ops)
     check_no_hybrid(artifact.content, "a microcontroller")
     space = identifier(artifact.name)
     arena = arena_size(artifact.content, arena_bytes)

@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 
 from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export.firmware.global_names import is_global
 
 #: NumPy's name of a type -> C++'s.
 TYPES = {
@@ -39,7 +40,8 @@ def identifier(name: str) -> str:
         name: any text.
 
     Returns:
-        ASCII letters, digits and single underscores; never a keyword.
+        ASCII letters, digits and single underscores; never a keyword, nor a name
+        of C's library, with which a namespace would clash.
 
     Example:
         >>> identifier("2-layer net (v1.0)")
@@ -49,7 +51,8 @@ def identifier(name: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:60].rstrip("_")
     if not plain or plain[0].isdigit():
         plain = f"model_{plain}".rstrip("_")
-    return f"{plain}_model" if plain in _KEYWORDS else plain
+    is_taken = plain in _KEYWORDS or is_global(plain)
+    return f"{plain}_model" if is_taken else plain
 
 
 def comment(text: str) -> str:

@@ -139,7 +139,9 @@ def _tolerance(artifact: "Artifact", spec: TensorSpec, output: np.ndarray) -> fl
         return 2.0
     # LiteRT's FULLY_CONNECTED rounds once, TFLM's twice: one value in a thousand
     # is a step off, and goes into the next.
-    return 0.0 if has_tflm() else float(max(1, artifact.ops.count("FULLY_CONNECTED")))
+    return (
+        0.0 if has_tflm() else float(max(1, artifact.all_ops.count("FULLY_CONNECTED")))
+    )
 
 
 def _is_float(artifact: "Artifact") -> bool:

@@ -57,9 +57,9 @@ class Operator:
     def of(cls, op: OpView, content: bytes, graph: SubgraphView) -> "Operator":
         """An operator of a graph, and the file that it was cut into."""
         place = 2 if op.name == "TRANSPOSE_CONV" else 0
-        source, result = (
-            graph.tensors[tensor].shape for tensor in (op.inputs[place], op.outputs[0])
-        )
+        # Some operators on variables lack an input or an output.
+        tensors = op.inputs[place : place + 1], op.outputs[:1]
+        source, result = (graph.tensors[t[0]].shape if t else () for t in tensors)
         channels = (source[-1] if source else 1, result[-1] if result else 1)
         kernel = graph.tensors[op.inputs[1]].shape if op.name == "CONV_2D" else ()
         grouped = bool(kernel) and kernel[3] != channels[0]

@@ -70,7 +70,8 @@ def find(content: bytes, program: Program, sums: list[float]) -> list[Found]:
     (graph, *_) = read_subgraphs(content)
     foretold = [(op.kind, round(entries(program, op, sums)[1])) for op in program.ops]
     there = [
-        (op.name, math.prod(graph.tensors[op.outputs[0]].shape)) for op in graph.ops
+        (op.name, sum(math.prod(graph.tensors[t].shape) for t in op.outputs[:1]))
+        for op in graph.ops
     ]
     matcher = difflib.SequenceMatcher(None, foretold, there, autojunk=False)
     places = {

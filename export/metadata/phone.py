@@ -6,6 +6,7 @@ and a zip archive with the label file appended to the whole.
 """
 
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,8 @@ _IDENTIFIER = b"M001"
 # AssociatedFileType: labels of an axis of a tensor.
 _AXIS_LABELS = 2
 _PARSER = "1.0.1"
+# Where a phone's tooling breaks lines. Python's splitlines() does at more places.
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def check_labels(labels: Any, sizes: Sequence[int]) -> tuple[str, ...]:
@@ -37,7 +40,7 @@ def check_labels(labels: Any, sizes: Sequence[int]) -> tuple[str, ...]:
         if (
             not isinstance(label, str)
             or not label.strip()
-            or len(label.split("\n")) > 1
+            or len(_LINE_END.split(label)) > 1
         ):
             raise _refuse(f"{label!r} among them")
     if len(labels) not in sizes:
@@ -92,7 +95,8 @@ def labels_of(content: bytes) -> tuple[str, ...]:
             f"an appended archive that is damaged ({error})",
             "Copy or export the file again.",
         ) from error
-    return tuple(text.splitlines())
+    lines = _LINE_END.split(text)
+    return tuple(lines if lines[-1] else lines[:-1])
 
 
 def phone_metadata(

@@ -81,7 +81,9 @@ def vela(
     summary, said = _in_child(artifact, words, timeout)
     version = importlib.metadata.version("ethos-u-vela")
     graph = read_subgraphs(artifact.content)[0]
-    writers = {graph.tensors[op.outputs[0]].name: op.name for op in graph.ops}
+    writers = {
+        graph.tensors[op.outputs[0]].name: op.name for op in graph.ops if op.outputs
+    }
     return read_estimate(artifact.name, summary, said, writers, version)
 
 
@@ -101,10 +103,10 @@ def _check_artifact(artifact: Any) -> None:
             "inputs), of which 0 % would run on the NPU",
             "Convert with quantization='int8'.",
         )
-    if artifact.quantization == "float32":
+    if artifact.quantization in ("float32", "float16", "dynamic"):
         raise ArtifactError(
             "an int8 file, as an Ethos-U needs",
-            f"{artifact.name!r} in float32",
+            f"{artifact.name!r} in {artifact.quantization}",
             "Convert with quantization='int8'.",
         )
 

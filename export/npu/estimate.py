@@ -79,6 +79,8 @@ class VelaEstimate:
         lines += [f"  on the CPU: {op} ({tensor})" for op, tensor in self.cpu_ops]
         if self.cpu_ops:
             lines.append("  What runs on the CPU is not in the cycles.")
+        if not self.npu_share:
+            lines.append("  Nothing runs on the NPU: this says nothing of its time.")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

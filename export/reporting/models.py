@@ -159,7 +159,7 @@ def _facts(
         scores=scores,
         difference=_finite(agreement.relative_error) if agreement else None,
         fits=fits_of(
-            artifact.ops, artifact.quantization, artifact.nbytes, taken, target
+            artifact.all_ops, artifact.quantization, artifact.nbytes, taken, target
         ),
         notes=tuple(filter(None, (artifact.state_note, *artifact.notes))),
         path=path,

@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.flatbuffer import OpView, SubgraphView, read_subgraphs
-from keras_diffmask.export.interpreter import make_interpreter
+from keras_diffmask.export.interpreter import make_interpreter, reset
 from keras_diffmask.export.verification.order import order_of
 from keras_diffmask.export.verification.records import LayerError
 from keras_diffmask.export.verification.trace import LayerOutput, trace
@@ -70,15 +70,19 @@ def _record(
 ) -> list[_Recorded]:
     """Runs the file; `outputs` are the places of its outputs in the model."""
     graph = read_subgraphs(artifact.content)[0]
-    interpreter = make_interpreter(artifact.content, True, preserve=True)
-    interpreter.allocate_tensors()
+
+    def start() -> Any:
+        made = make_interpreter(artifact.content, True, preserve=True)
+        made.allocate_tensors()
+        return made
+
+    interpreter = start()
     ids = [detail["index"] for detail in interpreter.get_input_details()]
     values: dict[int, list[np.ndarray]] = {
         op.outputs[0]: [] for op in graph.ops if op.outputs
     }
     for k in range(len(given[0])):
-        if artifact.stateful:
-            interpreter.reset_all_variables()
+        interpreter = reset(artifact, interpreter, start)
         for index, spec, array in zip(ids, artifact.inputs, given, strict=True):
             interpreter.set_tensor(index, spec.quantize(array[k : k + 1]))
         interpreter.invoke()

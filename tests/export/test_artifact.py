@@ -1,5 +1,6 @@
 """The finished file: specs, saving whole or not at all, damaged files."""
 
+import dataclasses
 import os
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from keras_diffmask import export
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.artifact import Agreement, TensorSpec
+from tests.export.files_of_others import with_loop, with_variable
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +119,64 @@ def test_quantize_rounds_then_clips():
     assert q.dtype == np.int8
     assert q.tolist() == [3, 4, 127, -128]
     assert spec.dequantize(q).tolist() == [0.0, 0.5, 62.0, -65.5]
+
+
+@pytest.fixture(scope="module")
+def single():
+    inputs = keras.Input((6,), name="x")
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs), name="single")
+    x = np.random.default_rng(0).standard_normal((40, 6)).astype("float32")
+    return export.to_tflite(model, "int8", calibration=x)
+
+
+def test_one_row_as_a_nested_list(single):
+    two = single.run([[0.5] * 6] * 2)
+    np.testing.assert_array_equal(single.run([[0.5] * 6]), two[:1])
+    np.testing.assert_array_equal(single.run([np.full((2, 6), 0.5)]), two)
+    with pytest.raises(InvalidArgumentError, match=r"received shape \(1, 5\)"):
+        single.run([[0.5] * 5])
+    with pytest.raises(InvalidArgumentError, match="an array for input 'x'"):
+        single.run([[0.5] * 6, [0.5] * 5])
+
+
+@pytest.mark.parametrize("bad", [1j, "a", None])
+def test_run_refuses_what_is_no_number(single, bad):
+    with pytest.raises(InvalidArgumentError, match="real numbers for 'x'; received"):
+        single.run(np.array([[bad] * 6]))
+
+
+def test_nan_has_no_integer(single):
+    x = np.zeros((3, 6), "float32")
+    x[1, 2] = np.nan
+    with pytest.raises(InvalidArgumentError, match="made int8; received NaN in 1 of"):
+        single.run(x)
+    with pytest.raises(InvalidArgumentError, match="received NaN"):
+        single.inputs[0].quantize(x)
+    x[1, 2] = np.inf
+    assert np.isfinite(single.run(x)).all()
+    assert TensorSpec("x", (1, 6), "float32").quantize(x * np.nan).dtype == np.float32
+
+
+def test_operators_of_all_subgraphs():
+    loop = export.Artifact.from_content(with_loop(), "loop")
+    assert loop.ops == ("WHILE",) and {"LESS", "SIN", "TANH"} <= set(loop.other_ops)
+    assert loop.all_ops == loop.ops + loop.other_ops
+    assert loop.quantization == "float32" and not loop.stateful
+    inside = dataclasses.replace(loop, other_ops=("SVDF", "TOPK_V2"))
+    assert inside.stateful
+    fits = export.report([inside], arena=False).models[0].fits
+    reasons = {fit.target: fit.reason for fit in fits}
+    assert reasons["cortex-m"] == "no kernel for TOPK_V2"
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_resource_variables_begin_anew_with_each_example(plain):
+    """LiteRT's reset leaves them alone."""
+    artifact = export.Artifact.from_content(with_variable(), "var")
+    assert artifact.has_resources and artifact.stateful
+    assert "make a new interpreter before every" in artifact.state_note
+    found = artifact.run(np.ones((3, 4)), reference_kernels=plain)
+    np.testing.assert_array_equal(found, np.full((3, 4), 2.0))
 
 
 def test_relative_error():

@@ -15,6 +15,7 @@ from keras_diffmask.errors import (
 )
 from keras_diffmask.export.benchmarking.host import InterpreterRunner
 from keras_diffmask.export.random_inputs import random_inputs
+from tests.export.files_of_others import with_variable
 
 QUICK = dict(rounds=3, seconds=0.003, warmup=2)
 
@@ -74,6 +75,13 @@ def test_lstm_starts_every_sequence_from_zero(lstm):
     assert not np.allclose(outcome(prepared=False), first), "the model has no state"
     np.testing.assert_array_equal(outcome(prepared=True), first)
     assert export.benchmark({"lstm": lstm}, **QUICK)["lstm"].runs >= 3
+
+
+def test_operators_without_outputs():
+    result = export.benchmark({"var": with_variable()}, per_op=True, **QUICK)
+    assert result["var"].runs >= 3 and result["var"].note == ""
+    names = [op.op for op in result["var"].ops.ops]
+    assert {"CALL_ONCE", "ASSIGN_VARIABLE"} <= set(names)
 
 
 @pytest.mark.parametrize(

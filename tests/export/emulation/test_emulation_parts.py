@@ -21,6 +21,7 @@ from keras_diffmask.export.emulation.cores import CORES, find_core
 from keras_diffmask.export.emulation.result import CoreCount, ModelCounts
 from keras_diffmask.export.machine import machine
 from keras_diffmask.export.reporting.timing import timings_of
+from tests.export.files_of_others import with_variable
 
 
 def counted(name: str, thousands: int, differing: int = 0) -> ModelCounts:
@@ -152,6 +153,13 @@ def test_bad_arguments_end_before_anything_runs():
     for wrong in ({"cores": ()}, {"examples": 0}, {"kernels": ("fast",)}):
         with pytest.raises(InvalidArgumentError, match="kernels of xnnpack, reference"):
             emulation.count_instructions({"model": b""}, **wrong)
+
+
+def test_resource_variables_begin_anew_with_each_example():
+    rows = [np.ones((3, 4), "float32")]
+    for kernels in measure.KERNELS:
+        (found,) = measure._answers(with_variable(), rows, kernels)
+        np.testing.assert_array_equal(found, np.full((3, 4), 2.0))
 
 
 def test_differences_are_counted_by_bits():

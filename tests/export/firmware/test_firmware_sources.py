@@ -12,9 +12,11 @@ import pytest
 
 from keras_diffmask import targets
 from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.firmware.cxx import comment, identifier, numbers, real
 from keras_diffmask.export.firmware.op_methods import OP_METHODS, methods
 from keras_diffmask.export.tflm import has_tflm
+from tests.export.files_of_others import with_loop
 from tests.export.firmware.conftest import KINDS
 
 STRICT = ("-std=c++17", "-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti")
@@ -231,6 +233,17 @@ def test_resolver_has_exactly_the_operators(bundles, artifacts):
     assert f"MicroMutableOpResolver<{len(called)}>" in text
 
 
+def test_resolver_has_the_operators_of_all_subgraphs(tmp_path):
+    artifact = Artifact.from_content(with_loop(), "loop")
+    assert artifact.ops == ("WHILE",)
+    artifact.save_firmware(tmp_path / "fw", arena_bytes=65_536)
+    text = (tmp_path / "fw" / "op_resolver.h").read_text()
+    called = re.findall(r"resolver\.(\w+)\(\)", text)
+    assert {"AddWhile", "AddLess", "AddSin", "AddTanh", "AddMul", "AddAdd"} == set(
+        called
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -238,6 +251,12 @@ def test_resolver_has_exactly_the_operators(bundles, artifacts):
         ("2-layer net (v1.0)", "model_2_layer_net_v1_0"),
         ("__a__b__", "a_b"),
         ("class", "class_model"),
+        ("index", "index_model"),
+        ("sinf", "sinf_model"),
+        ("NULL", "NULL_model"),
+        ("clock_t", "clock_t_model"),
+        ("indexed", "indexed"),
+        ("Net_2", "Net_2"),
         ("", "model"),
         ("\u00e4\u00f6", "model"),
         ("../../x", "x"),
@@ -246,6 +265,17 @@ def test_resolver_has_exactly_the_operators(bundles, artifacts):
 )
 def test_identifiers(name, expected):
     assert identifier(name) == expected
+
+
+def test_namespaces_do_not_clash_with_the_c_library(tmp_path):
+    gxx = compiler("g++")
+    names = "index sin sinf log gamma y1 NULL EOF time signal errno linux tm M_PIf stat"
+    headers = ("cmath", "cstring", "cstdio", "cstdlib", "csignal", "cerrno", "ctime")
+    lines = [f"#include <{header}>" for header in headers]
+    lines += [f"namespace {identifier(n)} {{ int k; }}" for n in names.split()]
+    (tmp_path / "names.cc").write_text("\n".join(lines) + "\n")
+    status, said = call(gxx, "-std=gnu++17", "-fsyntax-only", tmp_path / "names.cc")
+    assert status == 0, said
 
 
 def test_comments_and_numbers():

@@ -16,7 +16,7 @@ from keras_diffmask import export
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.flatbuffer import schema
 from keras_diffmask.export.metadata import check_labels, labels_of
-from keras_diffmask.export.metadata.phone import LABEL_FILE
+from keras_diffmask.export.metadata.phone import LABEL_FILE, append_labels
 from tests.export.metadata.conftest import LABELS, X, build, by_others
 
 layers = keras.layers
@@ -126,6 +126,7 @@ def test_labels_of_the_output_that_has_as_many_units():
         (7, "received a int"),
         ([*LABELS[:3], ""], "received '' among them"),
         ([*LABELS[:3], "two\nlines"], r"received 'two\\nlines' among them"),
+        ([*LABELS[:3], "two\rlines"], r"received 'two\\rlines' among them"),
         ([*LABELS[:3], 4], "received 4 among them"),
     ],
 )
@@ -134,6 +135,12 @@ def test_bad_labels(labels, sentence):
         export.to_tflite(build(), labels=labels)
     with pytest.raises(InvalidArgumentError, match=sentence):
         check_labels(labels, [4])
+
+
+def test_what_only_python_breaks_a_line_at():
+    labels = ("a\u2028b", "c\x0cd", "x\x85y", "\u00e9")
+    assert check_labels(labels, [4]) == labels
+    assert labels_of(append_labels(by_others(), labels)) == labels
 
 
 def test_bad_description():

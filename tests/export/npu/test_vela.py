@@ -1,5 +1,6 @@
 """Vela's estimate: what it reads, what it refuses, what it says of a crash."""
 
+import dataclasses
 import json
 import shutil
 
@@ -14,6 +15,7 @@ from keras_diffmask.errors import (
     MissingDependencyError,
 )
 from keras_diffmask.export.artifact import Artifact
+from keras_diffmask.export.hybrid import hybrid_op
 from keras_diffmask.export.npu import command
 from keras_diffmask.export.npu.estimate import read_estimate
 
@@ -82,8 +84,26 @@ def test_refusals(artifact):
         export.vela(artifact.content)
     inputs = keras.Input((4,))
     model = keras.Model(inputs, layers.Dense(2)(inputs), name="plain")
-    with pytest.raises(ArtifactError, match="'plain' in float32"):
-        export.vela(export.to_tflite(model))
+    for mode in ("float32", "float16"):
+        with pytest.raises(ArtifactError, match=f"'plain' in {mode}"):
+            export.vela(export.to_tflite(model, mode))
+
+
+def test_dynamic_range_of_a_transposed_convolution():
+    """Its inputs are the shape, the weights and the data, in this order."""
+    inputs = keras.Input((4, 4, 32))
+    model = keras.Model(inputs, layers.Conv2DTranspose(64, 3)(inputs))
+    artifact = export.to_tflite(model, "dynamic")
+    assert hybrid_op(artifact.content) == "TRANSPOSE_CONV"
+    with pytest.raises(ArtifactError, match="TRANSPOSE_CONV of float inputs"):
+        export.vela(artifact)
+
+
+def test_nothing_on_the_npu_is_said(found):
+    assert "Nothing runs on the NPU" not in found.table()
+    nothing = dataclasses.replace(found, ops=1, cpu_ops=(("TANH", "x"),))
+    assert nothing.npu_share == 0.0
+    assert "Nothing runs on the NPU" in nothing.table()
 
 
 def test_dynamic_range_is_no_success(monkeypatch):
