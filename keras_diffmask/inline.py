@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import keras
+from keras import tree
 
 from keras_diffmask import keras_internals, rebuild
 from keras_diffmask.keras_internals import Call
@@ -90,7 +91,7 @@ class _Inliner:
             return self.rebuilder.call(layer, args, kwargs)
         # `base(x, training=False)` speaks for every layer of the base.
         inner = keras_internals.as_functional(layer)
-        inputs = keras_internals.inputs_in_order(inner, args[0])
+        inputs = _in_order(inner, args[0])
         mode = kwargs.get("training", training)
 
         def perform(call: Call, args: tuple, kwargs: dict) -> Any:
@@ -118,6 +119,20 @@ class _Inliner:
             x, *after = outputs if layer.return_state else (outputs,)
             left += after
         return [x, *left] if layer.return_state else x
+
+
+def _in_order(model: keras.Model, given: Any) -> list[Any]:
+    """What a Functional model is called with, in the order of its inputs.
+
+    As Keras takes them: a dict for inputs that are a list by their names, and what
+    it has no input for is left out.
+    """
+    names = tree.map_structure(lambda tensor: tensor.name, model.input)
+    if not isinstance(given, dict):
+        return tree.flatten(given)
+    if not isinstance(names, dict):
+        return [given[name] for name in tree.flatten(names)]
+    return tree.flatten({name: given[name] for name in names})
 
 
 def _copy_cell(cell: Any, layer: Any) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 from keras import tree
 from keras.src import ops as _operations
 from keras.src.applications.convnext import LayerScale as LayerScale
@@ -21,7 +20,6 @@ from keras.src.applications.inception_resnet_v2 import (
 from keras.src.backend.common import masking
 from keras.src.saving import serialization_lib
 
-from keras_diffmask import precision
 from keras_diffmask.errors import UnsupportedModelError
 
 
@@ -207,20 +205,6 @@ def fresh_inputs(model: keras.Model) -> tuple[Any, list[Any]]:
     return structure, tree.flatten(structure)
 
 
-def inputs_in_order(model: keras.Model, given: Any) -> list[Any]:
-    """What a Functional model is called with, in the order of its inputs.
-
-    As Keras takes them: a dict for inputs that are a list by their names, and what
-    it has no input for is left out.
-    """
-    names = tree.map_structure(lambda tensor: tensor.name, model._inputs_struct)
-    if not isinstance(given, dict):
-        return tree.flatten(given)
-    if not isinstance(names, dict):
-        return [given[name] for name in tree.flatten(names)]
-    return tree.flatten({name: given[name] for name in names})
-
-
 def maker_of(tensor: Any) -> Any:
     """The operation whose output a symbolic tensor is; None for any other tensor."""
     history = getattr(tensor, "_keras_history", None)
@@ -293,26 +277,3 @@ def operation_classes(*names: str) -> tuple[type, ...]:
         for module in modules
         if isinstance(getattr(module, name, None), type)
     )
-
-
-def is_scalar(call: Call) -> bool:
-    """Whether an operator was given tensors and plain numbers, and no arrays."""
-    flat = tree.flatten((call.arguments.args, call.arguments.kwargs))
-    plain = (bool, int, float, str, type(None), keras.KerasTensor)
-    return all(isinstance(x, plain) or np.ndim(x) == 0 for x in flat)
-
-
-def evaluate(call: Call, values: list[np.ndarray]) -> np.ndarray:
-    """What an operator makes of arrays in place of its tensors.
-
-    Computed in float64, where the backend has that.
-
-    Args:
-        call: the call of a `keras.ops` operator.
-        values: one array per input tensor.
-    """
-    tensors = [precision.finest(v) for v in values]
-    pairs = zip(call.inputs, tensors, strict=True)
-    args, kwargs = call.arguments.fill_in({id(old): new for old, new in pairs})
-    result = call.operation(*args, **kwargs)
-    return keras.ops.convert_to_numpy(result).astype(np.float64)

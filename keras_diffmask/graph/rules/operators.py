@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
+from keras import tree
 
+from keras_diffmask import precision
 from keras_diffmask.graph.rule import Channelwise, Cut, Rule, Step, register
 from keras_diffmask.graph.rules.merge import (
     AddRule,
@@ -14,7 +17,7 @@ from keras_diffmask.graph.rules.merge import (
     MultiplyRule,
     SubtractRule,
 )
-from keras_diffmask.keras_internals import evaluate, is_scalar, operation_classes
+from keras_diffmask.keras_internals import Call, operation_classes
 
 _UNARY = (
     "Absolute", "Negative", "Square", "Sqrt", "Rsqrt", "Exp", "Expm1", "Log",
@@ -29,7 +32,7 @@ _UNARY = (
 
 def mixes(step: Step) -> str | None:
     """Why an operator is more than one of tensors and numbers, or None."""
-    if not is_scalar(step.call):
+    if not _is_scalar(step.call):
         return f"{step.name} takes an array, whose channels would have to be cut"
     return None
 
@@ -43,7 +46,7 @@ class PointwiseRule(Channelwise):
             return step.bar(reason)
         if len(step.call.inputs) != 1:
             return step.bar(f"{step.name} takes several tensors")
-        at_zero = evaluate(step.call, [np.zeros(step.inputs[0].shape)])
+        at_zero = _evaluate(step.call, [np.zeros(step.inputs[0].shape)])
         if not np.all(np.isfinite(at_zero)):
             return step.bar(f"{step.name} is not finite at 0")
         if step.call.outputs[0].dtype == "bool" and np.any(at_zero):
@@ -54,7 +57,7 @@ class PointwiseRule(Channelwise):
         if mixes(step) or len(inputs) != 1:
             return Rule.constants(self, step, inputs)
         varies = np.isnan(inputs[0])
-        values = evaluate(step.call, [np.where(varies, 0.0, inputs[0])])
+        values = _evaluate(step.call, [np.where(varies, 0.0, inputs[0])])
         values = np.where(np.isfinite(values), values, np.nan)
         return [np.where(varies, np.nan, values)]
 
@@ -134,3 +137,26 @@ _binary(MinimumRule, "Minimum")
 _binary(MultiplyRule, "Multiply")
 _binary(_Other, "Divide", "TrueDivide", "Power", "Mod", "FloorDivide")
 _binary(_Other, "Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual")
+
+
+def _is_scalar(call: Call) -> bool:
+    """Whether an operator was given tensors and plain numbers, and no arrays."""
+    flat = tree.flatten((call.arguments.args, call.arguments.kwargs))
+    plain = (bool, int, float, str, type(None), keras.KerasTensor)
+    return all(isinstance(x, plain) or np.ndim(x) == 0 for x in flat)
+
+
+def _evaluate(call: Call, values: list[np.ndarray]) -> np.ndarray:
+    """What an operator makes of arrays in place of its tensors.
+
+    Computed in float64, where the backend has that.
+
+    Args:
+        call: the call of a `keras.ops` operator.
+        values: one array per input tensor.
+    """
+    tensors = [precision.finest(v) for v in values]
+    pairs = zip(call.inputs, tensors, strict=True)
+    args, kwargs = call.arguments.fill_in({id(old): new for old, new in pairs})
+    result = call.operation(*args, **kwargs)
+    return keras.ops.convert_to_numpy(result).astype(np.float64)
