@@ -101,8 +101,9 @@ def about_lstm_int8(report: dict[str, Any]) -> list[str]:
 
 def about_latency(report: dict[str, Any]) -> list[str]:
     """Predicted against measured."""
+    network = {"resnet8": "ResNet-8", "depthwise": "depthwise networks"}
     return [
-        f"Of {len(report['models'])} randomly pruned ResNet-8",
+        f"{len(report['models'])} randomly pruned {network[report['network']]}",
         f"a median error of {100 * report['median_error']:.1f} %, and their order with "
         f"a rank correlation of {report['rank_correlation']:.2f}, where MACs alone "
         f"reach {report['rank_correlation_of_macs']:.2f}",
@@ -220,10 +221,12 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/resnet50.json": about_resnet50,
     "docs/lstm-int8.json": about_lstm_int8,
     "docs/latency_resnet8.json": about_latency,
+    "docs/latency_depthwise.json": about_latency,
     "docs/training_step.json": about_steps,
     "docs/training_step_recurrent.json": about_recurrent_steps,
     "docs/training_step_budget.json": about_budget_steps,
     "docs/budgets-cifar10.json": about_budgets,
+    "docs/budgets-fashion_mnist.json": about_budgets,
     "docs/joint.json": about_joint,
     "docs/peers-uci_har.json": about_peers,
     "docs/peers-speech_commands.json": about_peers,

@@ -214,6 +214,10 @@ TABLES: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], Rows]]] = {
         *("mult-adds", "latency ratio, batch 1 / 20"),
     ): ("docs/ptb-small.json", ptb),
     _budgets_header("ResNet-8 on CIFAR-10"): ("docs/budgets-cifar10.json", budgets),
+    _budgets_header("ResNet-8 on Fashion-MNIST"): (
+        "docs/budgets-fashion_mnist.json",
+        budgets,
+    ),
     _peers_header("2 LSTM of 64 on UCI HAR"): ("docs/peers-uci_har.json", peers),
     _peers_header("DS-CNN on Speech Commands"): (
         "docs/peers-speech_commands.json",
