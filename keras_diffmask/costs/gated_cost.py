@@ -98,7 +98,7 @@ def device_cost(
     found = getattr(measured, name, None)
     if found is None:
         return _device_cost(name, program, gating)
-    plain = _program(gating)
+    plain = _program(gating) if format else program
     guess = _device_cost(name, plain, gating)
     missed = found - guess.dense(gating.sizes)
     if name == "ram":
