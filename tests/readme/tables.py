@@ -162,6 +162,33 @@ def ptb(report: dict[str, Any]) -> Rows:
     ]
 
 
+def demo(report: dict[str, Any]) -> Rows:
+    """One column per model; the times are over the dense one's of the same type."""
+    dense, pruned, integers, scratch = report["rows"]
+
+    def accuracy(of: dict[str, Any]) -> str:
+        found = of["accuracy"]
+        mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
+        return f"{mean:.2f} ({low:.2f}..{high:.2f})"
+
+    def both(of: dict[str, Any]) -> str:
+        return f"{of['float_bytes']:,.0f} / {of['int8_bytes']:,.0f}"
+
+    models = dense, pruned, integers, scratch
+    return [
+        ("accuracy % (lowest..highest)", *map(accuracy, models)),
+        ("MACs", *(f"{one['macs']:,.0f}" for one in models)),
+        (
+            *("bytes float / int8", both(dense), f"{pruned['float_bytes']:,.0f}"),
+            *(f"{integers['int8_bytes']:,.0f}", both(scratch)),
+        ),
+        (
+            *("time over dense of the same type", "1"),
+            *(f"{one['time_ratio']:.2f}" for one in (pruned, integers, scratch)),
+        ),
+    ]
+
+
 def applications(report: dict[str, Any]) -> Rows:
     """Each model once, over all shares closed."""
     rows, by_model = [], {}
@@ -217,6 +244,10 @@ TABLES: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], Rows]]] = {
     _budgets_header("ResNet-8 on Fashion-MNIST"): (
         "docs/budgets-fashion_mnist.json",
         budgets,
+    ),
+    ("digits", "dense", "pruned", "pruned int8", "same widths from scratch"): (
+        "docs/demo.json",
+        demo,
     ),
     _peers_header("2 LSTM of 64 on UCI HAR"): ("docs/peers-uci_har.json", peers),
     _peers_header("DS-CNN on Speech Commands"): (

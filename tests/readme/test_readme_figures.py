@@ -15,7 +15,6 @@ FLAT = " ".join(TEXT.split())
 DECIMAL = r"(?<!\d)\d{1,3}\.\d\d(?!\d)"
 #: Of one run of a command that a reader repeats in minutes; none of it is committed.
 OF_ONE_COMMAND = {
-    ("", "dense", "pruned", "pruned int8", "same widths from scratch"),
     (
         *("penalty per channel", "channels kept", "validation accuracy %"),
         "test accuracy %, masked = stripped",
