@@ -10,6 +10,7 @@ import numpy as np
 from keras_diffmask import keras_internals, lora
 from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.keras_internals import Call
+from keras_diffmask.vocabulary import carry_vocabularies
 
 
 class Rebuilder:
@@ -117,7 +118,9 @@ def clone(layer: Any, /, **changes: Any) -> Any:
     if lora.has_lora(layer):
         config = lora.without_lora(config)
     with keras_internals.trusting():
-        return type(layer).from_config({**config, **changes})
+        new = type(layer).from_config({**config, **changes})
+    carry_vocabularies(layer, new)
+    return new
 
 
 def arrays(layer: Any) -> list[np.ndarray]:
