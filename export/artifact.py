@@ -11,7 +11,7 @@ from keras_diffmask.export import artifact_text
 from keras_diffmask.export.agreement import Agreement as Agreement
 from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.firmware import save_firmware
-from keras_diffmask.export.flatbuffer import read_subgraphs
+from keras_diffmask.export.flatbuffer import read_subgraphs, reading
 from keras_diffmask.export.interpreter import RESOURCE_OPS, check_loads, run_batch
 from keras_diffmask.export.kind import quantization_of, specs_of
 from keras_diffmask.export.metadata import (
@@ -239,21 +239,22 @@ class Artifact:
             ArtifactError: `content` is not a whole .tflite file.
         """
         graph, *others = graphs = read_subgraphs(content)
-        return cls(
-            content=bytes(content),
-            name=name,
-            quantization=quantization_of(graphs),
-            target=target,
-            inputs=specs_of(graph, graph.inputs, graph.input_names),
-            outputs=specs_of(graph, graph.outputs, graph.output_names),
-            ops=tuple(op.name for op in graph.ops),
-            agreement=agreement,
-            streaming=is_streaming(content),
-            notes=notes,
-            calibration=fingerprint_of(content),
-            labels=labels_of(content),
-            other_ops=tuple(op.name for other in others for op in other.ops),
-        )
+        with reading(content):
+            return cls(
+                content=bytes(content),
+                name=name,
+                quantization=quantization_of(graphs),
+                target=target,
+                inputs=specs_of(graph, graph.inputs, graph.input_names),
+                outputs=specs_of(graph, graph.outputs, graph.output_names),
+                ops=tuple(op.name for op in graph.ops),
+                agreement=agreement,
+                streaming=is_streaming(content),
+                notes=notes,
+                calibration=fingerprint_of(content),
+                labels=labels_of(content),
+                other_ops=tuple(op.name for other in others for op in other.ops),
+            )
 
     def run(self, x: Any, reference_kernels: bool = False, num_threads: int = 1) -> Any:
         """Runs a batch through LiteRT, one example at a time, state reset before each.

@@ -1,7 +1,8 @@
 """Reads a .tflite flatbuffer: tensors and operators as plain Python data."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from keras_diffmask.errors import (
     ArtifactError,
     ConversionError,
-    MissingDependencyError,
+    DiffmaskError,
 )
 from keras_diffmask.export.litert import litert
 
@@ -98,14 +99,25 @@ def read_subgraphs(content: bytes | bytearray) -> tuple[SubgraphView, ...]:
             f"{len(content)} bytes that are none",
             "Pass a file written by Artifact.save or by the TFLite converter.",
         )
-    try:
+    with reading(content):
         model = schema().Model.GetRootAs(content, 0)
         op_names = _op_names(model)
         graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
         return tuple(
             _subgraph(model, graph, op_names, i) for i, graph in enumerate(graphs)
         )
-    except MissingDependencyError:
+
+
+@contextmanager
+def reading(content: bytes | bytearray) -> Iterator[None]:
+    """Within it, whatever a part of the file cannot be read for is its damage.
+
+    Raises:
+        ArtifactError: naming the file's length.
+    """
+    try:
+        yield
+    except DiffmaskError:
         raise
     except Exception as error:  # a cut file fails wherever the cut is
         raise ArtifactError(

@@ -96,7 +96,7 @@ def _is_keras_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "config.json" in archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # also of damage that zipfile takes for what it lacks
         return False
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_diffmask import keras_internals, rebuild
+from keras_diffmask import keras_internals, lora, rebuild
 from keras_diffmask.keras_internals import Call
 from keras_diffmask.layers.of_cells import as_layer, cells_of, is_of_known_cells
 
@@ -17,22 +17,27 @@ def inlined(model: keras.Model) -> keras.Model:
     Inner layers keep their names, numbered where the outer model has a layer
     of that name. An inner model called twice gives layers called twice. An
     `RNN` over cells becomes the recurrent layers of the same function: one of
-    its own name, or for stacked cells one of each cell's name.
+    its own name, or for stacked cells one of each cell's name. LoRA weights are
+    merged into the kernels that they are added to.
 
     Args:
         model: a Functional or Sequential model. It is not changed.
 
     Returns:
-        The model itself where nothing is nested; else a copy.
+        The model itself where nothing is nested or merged; else a copy.
 
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt or not Keras 3.
     """
     source = keras_internals.as_functional(model)
     operations = [call.operation for call in keras_internals.calls(source)]
-    if not any(_is_nested(layer) or _is_stack(layer) for layer in operations):
+    if not any(_is_unfolded(layer) for layer in operations):
         return source
     return _Inliner(source).run()
+
+
+def _is_unfolded(operation: Any) -> bool:
+    return _is_nested(operation) or _is_stack(operation) or lora.has_lora(operation)
 
 
 def _is_nested(operation: Any) -> bool:
@@ -64,7 +69,7 @@ class _Inliner:
             if id(old) in self.places:
                 _copy_cell(old, new)
             elif hasattr(old, "weights"):
-                new.set_weights(old.get_weights())
+                new.set_weights(rebuild.arrays(old))
                 rebuild.refresh(new)
         return result
 

@@ -229,6 +229,14 @@ def flatten_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(model._flatten_layers(include_self=False, recursive=True))
 
 
+def stored_weight(layer: keras.layers.Layer, name: str) -> Any:
+    """The variable behind `layer.kernel` or `layer.embeddings`.
+
+    With LoRA these two are sums, and no variables.
+    """
+    return getattr(layer, f"_{name}")
+
+
 def mask_of(tensor: Any) -> Any:
     """The mask of samples or time steps that Keras attached to a tensor, or None.
 

@@ -7,9 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_diffmask import keras_internals
+from keras_diffmask import keras_internals, lora
 from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.keras_internals import Call
+from keras_diffmask.vocabulary import carry_vocabularies
 
 
 class Rebuilder:
@@ -107,19 +108,24 @@ class Rebuilder:
 
 
 def clone(layer: Any, /, **changes: Any) -> Any:
-    """A new layer of the same class, not yet built.
+    """A new layer of the same class, not yet built; LoRA weights are merged.
 
     Args:
         layer: a layer or operator.
         **changes: what its configuration has in other words.
     """
+    config = layer.get_config()
+    if lora.has_lora(layer):
+        config = lora.without_lora(config)
     with keras_internals.trusting():
-        return type(layer).from_config({**layer.get_config(), **changes})
+        new = type(layer).from_config({**config, **changes})
+    carry_vocabularies(layer, new)
+    return new
 
 
 def arrays(layer: Any) -> list[np.ndarray]:
-    """The layer's weights as NumPy arrays; [] for an operation without any."""
-    return layer.get_weights() if hasattr(layer, "get_weights") else []
+    """The weights of `clone(layer)`, as it; [] for an operation without any."""
+    return lora.merged(layer, getattr(layer, "weights", []))
 
 
 def assign(layer: Any, values: list[np.ndarray] | dict[str, np.ndarray]) -> None:
@@ -165,8 +171,7 @@ def weights_without_gates(layer: Any) -> list[Any]:
 
 def arrays_without_gates(layer: Any) -> list[np.ndarray]:
     """What `assign` takes: those weights as NumPy arrays."""
-    shared = weights_without_gates(layer)
-    return [keras.ops.convert_to_numpy(weight) for weight in shared]
+    return lora.merged(layer, weights_without_gates(layer))
 
 
 def require_finite(model: keras.Model) -> None:

@@ -108,10 +108,15 @@ def holds(data_dir: str | os.PathLike[str], name: str) -> bool:
     return bool(files) and all((Path(data_dir) / file).is_file() for file in files)
 
 
+#: What reading a damaged archive ends with; zipfile takes some damage for features
+#: that it lacks (RuntimeError).
+_DAMAGE = (BadZipFile, EOFError, RuntimeError, zlib.error)
+
+
 def _read(reader: Callable[[Path], Raw], folder: Path) -> Raw:
     try:
         return reader(folder)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+    except (*_DAMAGE, OSError, ValueError, KeyError) as error:
         raise ArtifactError(
             "whole files of the data set",
             f"{str(folder)!r}, where reading ends with {type(error).__name__}: "

@@ -8,6 +8,11 @@ import numpy as np
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Advance
+from keras_diffmask.export.surgery import recalibrate
+
+#: Steps after which 1 % of the first moving averages is left: 0.99 ** 460.
+_SETTLED = 460
+_SAMPLE = 2048
 
 
 class _Epochs(keras.callbacks.Callback):
@@ -47,6 +52,30 @@ def train(
         callbacks=[_Epochs(advance)],
         verbose=0,
     )
+
+
+def settled(model: keras.Model, data: Dataset, recipe: Recipe) -> keras.Model:
+    """A network whose normalization statistics are those of its weights.
+
+    After few steps the moving averages, which keep 99 % of what they were at each,
+    are still those of the fresh network, and a network that is right on what it was
+    trained on is wrong on everything. Then they are computed anew, and only then: a
+    whole training is left as it is.
+
+    Args:
+        model: the trained network, of stock layers.
+        data: the data set, of which only the training part is used.
+        recipe: how it was trained.
+    """
+    has_norms = any(
+        isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers
+    )
+    examples = len(data.x_train) * (3 if recipe.shifts else 1)
+    steps = recipe.epochs * -(-examples // recipe.batch_size)
+    if not has_norms or steps >= _SETTLED or len(data.x_train) < 2:
+        return model
+    sample = data.x_train[:_SAMPLE]
+    return recalibrate(model, sample, batch_size=min(len(sample), 128))
 
 
 def compile_classifier(

@@ -12,7 +12,7 @@ from keras_diffmask.export.demo import networks
 from keras_diffmask.export.demo.datasets import Dataset
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.demo.training import accuracy, score, train
+from keras_diffmask.export.demo.training import accuracy, score, settled, train
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.model_io import save_model
 from keras_diffmask.export.surgery import Plan, plan, strip
@@ -88,9 +88,11 @@ def run_trial(
     if masked_file is not None:
         # At once: what takes longest should outlive whatever fails after it.
         save_model(masked, masked_file)
-    slim = strip(masked)
+    dense = settled(dense, data, recipe)
+    slim = settled(strip(masked), data, recipe)
     keras.utils.set_random_seed(seed)
     scratch = trained(networks.reborn(slim), "the pruned widths from scratch")
+    scratch = settled(scratch, data, recipe)
     files = _converted({"dense": dense, "pruned": slim}, data, label, reporter)
     models = {"dense": dense, "pruned": slim, "scratch": scratch}
     with reporter.phase(f"{label}: scoring", 2) as advance:

@@ -29,7 +29,8 @@ class Golden:
         calls: number of invocations; the steps of a streaming model, else 1.
         inputs: per input, integers (or floats) of all calls.
         outputs: per output, the same.
-        tolerance: how far the board may be off, in the output's own unit.
+        tolerance: how far the board may be off, per output: integer steps where it
+            is integers, else real values.
         origin: one sentence on where both are from.
     """
 

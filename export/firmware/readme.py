@@ -8,6 +8,7 @@ from keras_diffmask.export.firmware.golden import Golden
 
 if TYPE_CHECKING:
     from keras_diffmask.export.artifact import Artifact
+    from keras_diffmask.export.tensor_spec import TensorSpec
 
 _FILES = (
     ("model_data.h, .cc", "the .tflite file as an array, aligned to 16 bytes"),
@@ -41,7 +42,7 @@ make check TFLM_DIR=path/to/tflite-micro
 `make objects TFLM_DIR=... CXX=arm-none-eabi-g++ CXXFLAGS="-mcpu=cortex-m4 -mthumb -Os"`
 compiles the files for a board.
 
-$origin An output may be off by $limits ($unit).
+$origin $limits
 
 ## Add it to a project
 
@@ -70,8 +71,8 @@ def readme(artifact: "Artifact", space: str, arena: ArenaSize, example: Golden) 
     state = "It keeps no state between calls."
     if artifact.stateful:
         state = f"**State.** {artifact.state_note}"
-    limits = ", ".join(f"{limit:g}" for limit in example.tolerance)
-    unit = "integer steps" if artifact.quantization == "int8" else "of its unit"
+    outputs = enumerate(zip(artifact.outputs, example.tolerance, strict=True))
+    limits = " ".join(_limit(i, spec, limit) for i, (spec, limit) in outputs)
     return _TEXT.substitute(
         name=artifact.name,
         summary=artifact.summary(),
@@ -79,8 +80,19 @@ def readme(artifact: "Artifact", space: str, arena: ArenaSize, example: Golden) 
         space=space,
         origin=example.origin,
         limits=limits,
-        unit=unit,
         state=state,
         size=arena.size,
         measured=arena.origin,
     )
+
+
+def _limit(place: int, spec: "TensorSpec", limit: float) -> str:
+    """How far off an output may be, in the unit that the board writes it in."""
+    name = f"`kGoldenOutput{place}`"
+    if spec.dtype.startswith("float"):
+        return f"{name} holds real values: the board's may be off by {limit:.2g}."
+    if not limit:
+        return f"{name} holds integers: the board's must be the same."
+    steps = f"{limit:g} integer step{'s' * (limit != 1)}"
+    real = f", {limit * spec.scale:.2g} as a real value" if spec.scale else ""
+    return f"{name} holds integers: the board's may be off by {steps}{real}."

@@ -115,6 +115,10 @@ def golden(example: Golden, space: str) -> dict[str, str]:
             array = f"{name}Type kGolden{name}[kGoldenCalls * k{name}Elements]"
             declared.append(f"extern const {array};")
             defined.append(f"const {array} = {{\n{cxx.numbers(values)}\n}};")
+    declared.append(
+        "// How far off each output may be, in its own type: integer steps or real "
+        "values."
+    )
     declared += [
         f"constexpr float kTolerance{i} = {cxx.real(limit)};"
         for i, limit in enumerate(example.tolerance)

@@ -89,10 +89,10 @@ def labels_of(content: bytes) -> tuple[str, ...]:
             names = [n for n in archive.namelist() if n.endswith(".txt")]
             chosen = LABEL_FILE if LABEL_FILE in names else (names or [""])[0]
             text = archive.read(chosen).decode("utf-8") if chosen else ""
-    except (zipfile.BadZipFile, UnicodeDecodeError, KeyError) as error:
+    except Exception as error:  # of zipfile, or of what it takes for unknown to it
         raise ArtifactError(
             "a .tflite file with a label file that can be read",
-            f"an appended archive that is damaged ({error})",
+            f"an appended archive that is damaged ({error or type(error).__name__})",
             "Copy or export the file again.",
         ) from error
     lines = _LINE_END.split(text)

@@ -19,6 +19,8 @@ from keras_diffmask.export.metadata.repack import with_metadata
 _MARK = re.compile(rb"kd1([s-])([0-9a-f]{8})")
 _STREAMING = b"streaming"
 _THEIRS, _OURS = b"CONVERSION_METADATA", b"keras_diffmask"
+# As a string of a flatbuffer, which an input called keras_diffmask_input is not.
+_OURS_WHOLE = len(_OURS).to_bytes(4, "little") + _OURS + b"\0"
 # The place of `description` in the virtual table of a Model.
 _DESCRIPTION = 10
 
@@ -92,8 +94,7 @@ def check_whole(content: bytes) -> None:
     Raises:
         ArtifactError: a byte differs, or the file was cut short.
     """
-    # Looked for in the raw bytes: in a damaged file they may stand anywhere.
-    if _MARK.search(content) is None and _OURS not in content:
+    if not _is_ours(content):
         return
     try:
         buffer = bytearray(content)
@@ -111,6 +112,20 @@ def check_whole(content: bytes) -> None:
             "is another one",
             "Copy or export the file again.",
         )
+
+
+def _is_ours(content: bytes) -> bool:
+    """Whether `stamp` wrote the file, as far as what is left of it tells."""
+    # Looked for in the raw bytes: in a damaged file they may stand anywhere.
+    if _MARK.search(content) is not None:
+        return True
+    if _OURS_WHOLE not in content:
+        return False
+    try:
+        # A file of others may have an input of that name, and no such entry.
+        return _read_note(bytearray(content)) is not None
+    except Exception:  # as in check_whole
+        return True
 
 
 def fingerprint_of(content: bytes) -> Fingerprint | None:

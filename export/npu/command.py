@@ -1,5 +1,6 @@
 """`vela`: compiles a model for an Ethos-U in a child process."""
 
+import dataclasses
 import importlib.metadata
 import importlib.util
 import signal
@@ -80,11 +81,15 @@ def vela(
     words = ["--accelerator-config", config, "--show-cpu-operations", *more]
     summary, said = _in_child(artifact, words, timeout)
     version = importlib.metadata.version("ethos-u-vela")
-    graph = read_subgraphs(artifact.content)[0]
     writers = {
-        graph.tensors[op.outputs[0]].name: op.name for op in graph.ops if op.outputs
+        graph.tensors[op.outputs[0]].name: op.name
+        for graph in read_subgraphs(artifact.content)
+        for op in graph.ops
+        if op.outputs
     }
-    return read_estimate(artifact.name, summary, said, writers, version)
+    estimate = read_estimate(artifact.name, summary, said, writers, version)
+    counts = {"ops": len(artifact.all_ops), "inner_ops": len(artifact.other_ops)}
+    return dataclasses.replace(estimate, **counts)
 
 
 def _check_artifact(artifact: Any) -> None:

@@ -29,8 +29,11 @@ class VelaEstimate:
         sram_kib: SRAM that activations (and buffered weights) take.
         flash_kib: flash that weights and commands take.
         macs: multiplications of the network.
-        ops: number of operators of the file.
+        ops: number of operators of the file, in all of its subgraphs.
         cpu_ops: (operator, tensor it writes) of those that fall back to the CPU.
+        inner_ops: how many operators are in subgraphs that WHILE, IF or CALL_ONCE
+            run. Where there are some, Vela counts each once, however often it runs,
+            and lists neither those three nor all of what falls back inside.
     """
 
     name: str
@@ -47,13 +50,17 @@ class VelaEstimate:
     macs: int
     ops: int
     cpu_ops: tuple[tuple[str, str], ...]
+    inner_ops: int = 0
 
     def __str__(self) -> str:
         return self.table()
 
     @property
     def npu_share(self) -> float:
-        """Share of the file's operators that run on the accelerator, 0 to 1."""
+        """Share of the file's operators that run on the accelerator, 0 to 1.
+
+        With `inner_ops` it is at most that.
+        """
         return max(0.0, 1.0 - len(self.cpu_ops) / max(1, self.ops))
 
     @property
@@ -74,11 +81,18 @@ class VelaEstimate:
             f"  inference        {self.inference_ms:>12.3f} ms",
             f"  SRAM             {self.sram_kib:>12.1f} KiB",
             f"  flash            {self.flash_kib:>12.1f} KiB",
-            f"  operators on NPU {self.npu_share:>12.1%}",
+            f"  operators on NPU {self.npu_share:>12.1%}"
+            f"{' at most' * (self.inner_ops > 0)}",
         ]
         lines += [f"  on the CPU: {op} ({tensor})" for op, tensor in self.cpu_ops]
         if self.cpu_ops:
             lines.append("  What runs on the CPU is not in the cycles.")
+        if self.inner_ops:
+            lines.append(
+                f"  {self.inner_ops} of {self.ops} operators are run by WHILE, IF or "
+                "CALL_ONCE: cycles are of one pass through each, and what falls back "
+                "there is not all listed."
+            )
         if not self.npu_share:
             lines.append("  Nothing runs on the NPU: this says nothing of its time.")
         return "\n".join(lines)

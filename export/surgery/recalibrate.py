@@ -173,7 +173,7 @@ def _copy(source: keras.Model) -> keras.Model:
     for old, new in made:
         if len(rebuild.arrays(old)) > len(rebuild.arrays_without_gates(old)):
             # Gates and quantizers have weights of their own beside these.
-            new.set_weights(old.get_weights())
+            new.set_weights(rebuild.arrays(old))
     return copy
 
 

@@ -1,13 +1,18 @@
 """Strip: the smaller model of stock Keras layers, and the plan of it."""
 
+import warnings
+
 import keras
 
 from keras_diffmask.export.surgery.cut import cut, parameters_left
 from keras_diffmask.export.surgery.plan import Plan, rows_of
 from keras_diffmask.export.surgery.proved import proved
+from keras_diffmask.graph import Proof
+from keras_diffmask.lora import has_lora
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import keep_countdowns
 from keras_diffmask.masking.stock import Quantizers
+from keras_diffmask.quantizers import quantizers_of
 
 
 def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
@@ -41,7 +46,8 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
 
     Warns:
         UserWarning: closed channels that stay, for the scale of a kept quantizer
-            hangs on their weights; `mask_model` sees to it that few do.
+            hangs on their weights; `mask_model` sees to it that few do. Or a model
+            that was never masked, and has nothing to take out.
 
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
@@ -59,10 +65,27 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
     3
     """
     if not keep_quantizers:
-        return cut(proved(model))
+        proof = proved(model)
+        _warn_if_in_vain(model, proof)
+        return cut(proof)
     slim = cut(proved(model, Quantizers.KEPT))
     keep_countdowns(model, slim)
     return slim
+
+
+def _warn_if_in_vain(model: keras.Model, proof: Proof) -> None:
+    """Say that the result is the model as it was, for nobody put gates on it.
+
+    No error: what has no gates may hold zeros, which go, or LoRA weights.
+    """
+    has_work = gates(model) or quantizers_of(model) or has_lora(model)
+    if has_work or not proof.removes_nothing:
+        return
+    warnings.warn(
+        f"strip returns {model.name!r} as it was, for it has no gates and no closed "
+        "channels. Pass what keras_diffmask.mask_model returned, after it was trained.",
+        stacklevel=3,
+    )
 
 
 def plan(model: keras.Model) -> Plan:

@@ -31,7 +31,8 @@ class ParetoFront(keras.callbacks.Callback):
     tightest budget of interest: networks on the way there are trained.
 
     A folder that holds a front already is gone on with, which is what a run
-    needs that `BackupAndRestore` resumes.
+    needs that `BackupAndRestore` resumes. Rows of budgets that are not among these
+    stay in `front.json` as they are.
 
     Args:
         folder: where the models and `front.json` go; made if its parent exists.
@@ -122,8 +123,8 @@ class ParetoFront(keras.callbacks.Callback):
             with decided_for(self.model, budget):
                 pass  # an impossible one is said now
         self.budgets = dict(sorted(self.budgets.items(), key=self._share))
-        known = front_file.read(self.folder, self._about)
-        self._rows = {name: row for name, row in known.items() if name in self.budgets}
+        # Those of other budgets too, which stay in the list as they are.
+        self._rows = front_file.read(self.folder, self._about)
 
     def _share(self, item: tuple[str, Budget]) -> tuple[float, ...]:
         return tuple(shares_of(self.model, item[1]).values())

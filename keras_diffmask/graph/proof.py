@@ -48,6 +48,12 @@ class Proof:
     cut_inputs: set[tuple[int, int]]
     live: list[Step]
 
+    @property
+    def removes_nothing(self) -> bool:
+        """Whether every unit and every step stays."""
+        stays = self.stays(np.arange(len(self.graph.units)))
+        return bool(stays.all()) and len(self.live) == len(self.graph.steps)
+
     def stays(self, ids: np.ndarray) -> np.ndarray:
         """Boolean vector over ids, flattened: what stays."""
         return self.kept[self.graph.units.root(ids.reshape(-1))]

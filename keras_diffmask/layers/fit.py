@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
 
 
 def require_fit(layer: Any, estimator: Any, level: str) -> None:
@@ -40,3 +40,17 @@ def require_weights(layer: Any, estimator: Any) -> None:
     """Refuse an estimator that reads weights which a built layer does not have."""
     for weight in estimator.reads:
         layer.read_by_gate(weight)
+
+
+def refuse_lora(layer: Any) -> None:
+    """Refuse LoRA weights: a mask multiplies a kernel, and LoRA's is a sum.
+
+    Raises:
+        UnsupportedModelError: always.
+    """
+    raise UnsupportedModelError(
+        "LoRA weights on layers without gates",
+        f"enable_lora of {layer.name!r} ({type(layer).__name__})",
+        "Call it before kd.mask_model, which merges them, or on what export.strip "
+        "returns.",
+    )

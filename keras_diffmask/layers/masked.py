@@ -22,7 +22,12 @@ from keras_diffmask.layers.broadcast import (
     is_zero_at_zero,
     multiply,
 )
-from keras_diffmask.layers.fit import require_carrier, require_fit, require_weights
+from keras_diffmask.layers.fit import (
+    refuse_lora,
+    require_carrier,
+    require_fit,
+    require_weights,
+)
 from keras_diffmask.layers.quantized import QuantizedWeights, require_kernel
 from keras_diffmask.layers.substitution import call_with
 
@@ -264,6 +269,9 @@ class MaskedLayer(QuantizedWeights):
             axis = self.output_unit_axis()
             outputs = multiply(outputs, along(gate_mask, axis, outputs.shape))
         return outputs
+
+    def enable_lora(self, *args: Any, **kwargs: Any) -> None:
+        refuse_lora(self)
 
     def output_unit_axis(self) -> int:
         """The axis of the output along which its units lie."""

@@ -48,7 +48,8 @@ def mask_model(
     from the first step on, starts elsewhere. Channels that an Add ties share
     one gate. Masks go where they are cheapest and still leave an exact 0: on
     gamma and beta of the BatchNormalization that follows, else on kernel and
-    bias, else behind an activation that is not 0 at 0.
+    bias, else behind an activation that is not 0 at 0. LoRA weights are merged
+    into the kernels that they are added to, as Keras does when it saves.
 
     A residual branch with a gate is y = x + m F(x), one number m for all of
     F: the layers that feed an Add (or `x + y`) and nothing else, where

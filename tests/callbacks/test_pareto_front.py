@@ -105,6 +105,18 @@ def test_resumed_run_keeps_what_it_had(run: Any, tmp_path: Path) -> None:
         assert other.path.parent == tmp_path / "front" and other.path.exists()
 
 
+def test_rows_of_other_budgets_stay_in_the_list(tmp_path: Path) -> None:
+    _fits(_front(tmp_path, shares=[0.8]))
+    second = _front(tmp_path, shares=[0.3])
+    _fits(second)
+    assert [row.budget for row in second.front()] == ["macs=0.3"]
+    listed = json.loads((tmp_path / "front.json").read_text())["rows"]
+    assert {row["budget"] for row in listed} == {"macs=0.8", "macs=0.3"}
+    third = _front(tmp_path, shares=[0.3, 0.8], start_from_epoch=9)
+    _fits(third)
+    assert [row.budget for row in third.front()] == ["macs=0.3", "macs=0.8"]
+
+
 def test_picture_of_the_front(run: Any, tmp_path: Path) -> None:
     front, _, _ = run
     path = front.plot(tmp_path / "front.png")

@@ -61,6 +61,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "empty.npy", np.zeros((0, 8, 8, 1), np.float32))
     np.save(folder / "pickle.npy", np.array([{}], dtype=object), allow_pickle=True)
     (folder / "text.npy").write_text("not an array")
+    np.savez_compressed(folder / "damaged.npz", x=generator.random((40, 8, 8, 1)))
+    damaged = bytearray((folder / "damaged.npz").read_bytes())
+    damaged[200] ^= 0xFF  # in the compressed part, of which zlib complains
+    (folder / "damaged.npz").write_bytes(damaged)
     return folder
 
 

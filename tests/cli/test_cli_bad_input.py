@@ -87,6 +87,11 @@ BAD = {
         "--calibration {files}/text.npy",
         "Expected calibration data in a .npy or .npz file",
     ),
+    "calibration that is damaged": (
+        "convert {files}/plain.keras -o {out}/m.tflite --quantization int8 "
+        "--calibration {files}/damaged.npz",
+        "Expected calibration data in a .npy or .npz file",
+    ),
     "a mode that the target lacks": (
         "convert {files}/plain.keras -o {out}/m.tflite --quantization dynamic "
         "--target cortex-m",

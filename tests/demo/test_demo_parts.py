@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.benchmarking import BenchmarkResult, Machine, ModelTimes
 from keras_diffmask.export.demo.networks import build, reborn
-from keras_diffmask.export.demo.recipes import RECIPES, recipe_for
+from keras_diffmask.export.demo.recipes import RECIPES, Recipe, recipe_for
 from keras_diffmask.export.demo.report import Report, Row, Spread
 from keras_diffmask.export.demo.settings import Settings
 from keras_diffmask.export.demo.table import render
-from keras_diffmask.export.demo.training import accuracy, shifted
+from keras_diffmask.export.demo.training import accuracy, settled, shifted
 
 SHAPES = [
     ("image", (8, 8, 1), 10),
@@ -73,6 +74,21 @@ def test_shifts_move_one_column_each_way():
     assert y.tolist() == [4, 4, 4]
     assert x[1, ..., 0].tolist() == [[2, 3, 0], [5, 6, 0]]
     assert x[2, ..., 0].tolist() == [[0, 1, 2], [0, 4, 5]]
+
+
+def test_statistics_settle_after_a_short_training_and_are_left_after_a_long_one():
+    generator = np.random.default_rng(0)
+    data = SimpleNamespace(x_train=generator.normal(5.0, 1.0, (40, 8, 8, 1)))
+    model = build("image", (8, 8, 1), 3)
+    short, long = Recipe(3, 8, 1e-3), Recipe(100, 8, 1e-3)
+    assert settled(model, data, long) is model
+    lstm = build("sequence", (8, 8), 3)
+    assert settled(lstm, data, short) is lstm
+    inputs = np.asarray(model.get_layer("stem")(data.x_train))
+    found = settled(model, data, short).get_layer("stem_norm")
+    np.testing.assert_allclose(
+        np.asarray(found.moving_mean), inputs.mean((0, 1, 2)), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_accuracy():

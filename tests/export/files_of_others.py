@@ -1,7 +1,8 @@
-"""Files that `to_tflite` never writes: with resource variables, with a loop."""
+"""Files that `to_tflite` never writes: with resource variables, with loops."""
 
 import functools
 
+import numpy as np
 import pytest
 
 
@@ -44,11 +45,42 @@ def with_loop() -> bytes:
     return _converted(Looped())
 
 
-def _converted(module) -> bytes:
+@functools.cache
+def with_integer_loop() -> bytes:
+    """relu(x W) + x, three times, in int8 in the body of a WHILE."""
+    tensorflow = pytest.importorskip("tensorflow")
+    generator = np.random.default_rng(0)
+    kernel = generator.normal(size=(4, 4)).astype("float32")
+
+    class Looped(tensorflow.Module):
+        @tensorflow.function(
+            input_signature=[tensorflow.TensorSpec((1, 4), "float32")], autograph=False
+        )
+        def __call__(self, x):
+            def body(i, x):
+                return i + 1, tensorflow.nn.relu(tensorflow.matmul(x, kernel)) + x
+
+            start = [tensorflow.constant(0), x]
+            y = tensorflow.while_loop(lambda i, x: i < 3, body, start)[1]
+            return tensorflow.matmul(y, kernel)
+
+    def examples():
+        for _ in range(20):
+            yield [generator.normal(size=(1, 4)).astype("float32")]
+
+    def to_int8(converter):
+        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+        converter.representative_dataset = examples
+
+    return _converted(Looped(), to_int8)
+
+
+def _converted(module, change=lambda converter: None) -> bytes:
     import tensorflow
 
     converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
         [module.__call__.get_concrete_function()], module
     )
     converter.experimental_enable_resource_variables = True
+    change(converter)
     return converter.convert()

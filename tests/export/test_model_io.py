@@ -49,6 +49,16 @@ def test_damaged_config(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_damage_that_zipfile_takes_for_a_later_version(model, tmp_path):
+    path = tmp_path / "model.keras"
+    model.save(path)
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\1\2") + 6] = 200  # "version needed to extract"
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match="a zip archive with config.json"):
+        export.load_model(path)
+
+
 def test_lambda_needs_permission(tmp_path):
     doubler = keras.layers.Lambda(lambda x: 2.0 * x, output_shape=(3,))
     path = tmp_path / "model.keras"

@@ -65,6 +65,8 @@ BETWEEN: dict[str, tuple[Callable[[Any], Any], int]] = {
 
 @pytest.mark.parametrize("name", BETWEEN)
 def test_operator_is_cut(name: str) -> None:
+    if name == "backwards" and keras.backend.backend() == "torch":
+        pytest.skip("torch has no slices of negative steps: the model itself fails")
     between, units = BETWEEN[name]
     inputs = keras.Input(SHAPE)
     x = layers.Conv2D(9, 3, padding="same", activation="relu", name="one")(inputs)

@@ -36,8 +36,8 @@ class EinsumDenseRule(Rule):
 
     def _barrier(self, step: Step) -> str | None:
         layer = step.layer
-        if weights.is_altered(layer):
-            return f"{step.name} is quantized or has LoRA weights"
+        if weights.is_quantized(layer):
+            return f"{step.name} is quantized"
         if self._read_axis(step) < 0:
             return f"{step.name} does not sum over the axis that holds channels"
         if not self._axes(step).written:

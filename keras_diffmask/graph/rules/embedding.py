@@ -24,7 +24,7 @@ class _Table(Rule):
         return ([self.width(step)],)
 
     def parameters(self, step: Step) -> list[Term]:
-        if weights.is_altered(step.layer):
+        if weights.is_quantized(step.layer):
             return super().parameters(step)
         return [
             Term(len(self._tables(step)) * step.layer.input_dim, None, self.width(step))
@@ -38,7 +38,7 @@ class _Table(Rule):
         return found
 
     def shrink(self, step: Step, cut: Cut) -> tuple[dict[str, Any], Any]:
-        if weights.is_altered(step.layer):
+        if weights.is_quantized(step.layer):
             return {}, {}
         stays = cut.along(self.width(step))
         left = {name: table[:, stays] for name, table in self._tables(step).items()}
@@ -63,13 +63,13 @@ class EmbeddingRule(_Table):
 
     def trace(self, step: Step) -> list[np.ndarray]:
         step.units.pin(step.inputs[0], f"{step.name} reads tokens")
-        if weights.is_altered(step.layer):
-            return step.bar(f"{step.name} is quantized or has LoRA weights")
+        if weights.is_quantized(step.layer):
+            return step.bar(f"{step.name} is quantized")
         rank = len(step.call.outputs[0].shape) - 1
         return [spread(step.units.new(step.layer.output_dim), rank)]
 
     def constants(self, step: Step, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        if weights.is_altered(step.layer):
+        if weights.is_quantized(step.layer):
             return super().constants(step, inputs)
         table = weights.array(step.layer.embeddings)
         same = np.all(table == table[:1], axis=0)
@@ -85,15 +85,15 @@ class _WayBackRule(_Table):
         return step.inputs[0].reshape(-1)
 
     def trace(self, step: Step) -> list[np.ndarray]:
-        if weights.is_altered(step.layer):
-            return step.bar(f"{step.name} is quantized or has LoRA weights")
+        if weights.is_quantized(step.layer):
+            return step.bar(f"{step.name} is quantized")
         if not on_last_axis(step.inputs[0]):
             return step.bar(f"{step.name} reads an axis along which channels are mixed")
         reason = f"{step.name} makes a logit of it for each token"
         return [step.fresh(step.call.outputs[0], reason)]
 
     def needed(self, step: Step, index: int, kept: np.ndarray) -> np.ndarray:
-        if weights.is_altered(step.layer):
+        if weights.is_quantized(step.layer):
             return super().needed(step, index, kept)
         table = list(self._tables(step).values())[-1]
         return np.any(table != 0, axis=0).reshape(step.inputs[0].shape)

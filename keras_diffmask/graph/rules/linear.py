@@ -27,8 +27,8 @@ class KernelRule(Rule):
             return f"{step.name} reads an axis along which channels are mixed"
         if getattr(step.layer, "data_format", None) == "channels_first":
             return f"{step.name} has its channels first"
-        if weights.is_altered(step.layer):
-            return f"{step.name} is quantized or has LoRA weights"
+        if weights.is_quantized(step.layer):
+            return f"{step.name} is quantized"
         return None
 
     def positions(self, step: Step) -> int:

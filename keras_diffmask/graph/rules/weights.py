@@ -55,7 +55,6 @@ def changed(serialized: dict[str, Any], changes: dict[str, Any]) -> dict[str, An
     return {**rest, "config": {**serialized["config"], **changes}}
 
 
-def is_altered(layer: Any) -> bool:
-    """Whether `kernel` is not all that the layer multiplies by."""
-    quantized = getattr(layer, "quantization_mode", None) is not None
-    return quantized or bool(getattr(layer, "lora_enabled", False))
+def is_quantized(layer: Any) -> bool:
+    """Whether `kernel` holds integers, which are not all that it multiplies by."""
+    return getattr(layer, "quantization_mode", None) is not None

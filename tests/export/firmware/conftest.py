@@ -151,6 +151,9 @@ def make(kind):
     if kind == "conv":
         x = draw(40, 8, 8, 2)
         return export.to_tflite(conv(), calibration=x, name="2-layer net", **to_int8)
+    if kind == "conv_float_io":
+        x = draw(40, 8, 8, 2)
+        return export.to_tflite(conv(), calibration=x, io="float32", **to_int8)
     if kind == "float":
         return export.to_tflite(conv(), name="a*/b\\\n\u00e4?")
     if kind == "pair":

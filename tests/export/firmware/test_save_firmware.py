@@ -64,6 +64,26 @@ def test_settings_say_scales_and_shapes(artifacts, tmp_path):
     assert "kArenaBytes = 9008;" in text and "As given by arena_bytes=9001." in text
 
 
+@pytest.mark.parametrize("kind", ["lstm", "pair", "float", "conv_float_io"])
+def test_readme_says_how_far_off_in_which_unit(artifacts, tmp_path, kind):
+    artifact = artifacts[kind]
+    readme = artifact.save_firmware(tmp_path / "fw", arena_bytes=64000) / "README.md"
+    (line,) = [x for x in readme.read_text().splitlines() if x.startswith("Input: ")]
+    said = re.findall(r"`kGoldenOutput(\d)` holds ([^`]*)\.", line)
+    assert [int(place) for place, _ in said] == list(range(len(artifact.outputs)))
+    tolerance = goldens.make_golden(artifact, None).tolerance
+    for (_, words), spec, limit in zip(said, artifact.outputs, tolerance, strict=True):
+        if spec.dtype == "float32":
+            assert words == f"real values: the board's may be off by {limit:.2g}"
+        elif limit == 0:
+            assert words == "integers: the board's must be the same"
+        else:
+            real = f"{limit * spec.scale:.2g} as a real value"
+            steps = f"{limit:g} integer step{'s' * (limit != 1)}"
+            assert words == f"integers: the board's may be off by {steps}, {real}"
+    assert (artifact.outputs[0].dtype == "float32") == ("float" in kind)
+
+
 @needs_tflm
 @pytest.mark.parametrize("kind", ["conv", "lstm"])
 def test_arena_is_measured_with_a_margin(artifacts, tmp_path, kind):

@@ -35,10 +35,14 @@ def labelled():
     )
 
 
-def by_others():
-    """As TensorFlow's converter leaves it."""
+def by_others(name="x"):
+    """As TensorFlow's converter leaves it.
+
+    Args:
+        name: what the input is called.
+    """
     tf = pytest.importorskip("tensorflow")
     function = tf.function(lambda x: tf.nn.relu(x) + 1.0)
-    spec = tf.TensorSpec((1, 6), tf.float32)
+    spec = tf.TensorSpec((1, 6), tf.float32, name)
     traced = function.get_concrete_function(spec)
     return tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()

@@ -69,6 +69,14 @@ def test_a_file_of_others_has_no_checksum(tmp_path):
     assert loaded.calibration is None and loaded.labels == ()
 
 
+@pytest.mark.parametrize("name", ["keras_diffmask_input", "keras_diffmask"])
+def test_an_input_named_like_the_stamp_makes_no_file_ours(name, tmp_path):
+    path = tmp_path / "theirs.tflite"
+    path.write_bytes(by_others(name))
+    assert name.encode() in path.read_bytes()
+    assert [spec.name for spec in export.Artifact.load(path).inputs] == [name]
+
+
 def test_a_stamp_does_not_make_the_file_longer(plain):
     content = by_others()
     stamped = stamp(content, plain.calibration)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import keras
@@ -18,6 +19,7 @@ from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.hybrid import hybrid_op
 from keras_diffmask.export.npu import command
 from keras_diffmask.export.npu.estimate import read_estimate
+from tests.export.files_of_others import with_integer_loop
 
 layers = keras.layers
 
@@ -69,6 +71,27 @@ def test_what_falls_back_is_named(found, artifact):
     assert "estimate by Vela, not a measurement" in table
     assert "Ethos_U55_128 at 500 MHz" in table
     json.dumps(found.to_dict())
+
+
+def test_operators_inside_of_a_loop_are_counted_and_told():
+    pytest.importorskip("ethosu.vela")
+    looped = export.Artifact.from_content(with_integer_loop(), "looped")
+    assert looped.other_ops
+    found = export.vela(looped)
+    assert (found.ops, found.inner_ops) == (
+        len(looped.all_ops),
+        len(looped.other_ops),
+    )
+    # By the operators' own names, those of the loop's body too.
+    assert "Passthrough" not in [op for op, _ in found.cpu_ops]
+    table = found.table()
+    assert re.search(r"operators on NPU +[\d.]+% at most", table)
+    assert f"{found.inner_ops} of {found.ops} operators are run by WHILE" in table
+
+
+def test_no_word_of_loops_where_there_are_none(found):
+    assert found.inner_ops == 0
+    assert "at most" not in found.table() and "WHILE" not in found.table()
 
 
 def test_another_accelerator_is_faster(found, artifact):
