@@ -12,6 +12,7 @@ from keras_diffmask import rebuild
 from keras_diffmask.graph.axes import spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
+from keras_diffmask.graph.rules.initial_state import constant_states
 from keras_diffmask.graph.rules.recurrent import (
     Cell,
     RecurrentRule,
@@ -47,7 +48,7 @@ class BidirectionalRule(RecurrentRule):
             return f"{step.name} wraps cells that have no rule"
         if layers[0].cell.units != layers[1].cell.units:
             return f"{step.name} wraps layers of different widths"
-        if len(step.inputs) > 1:
+        if len(step.inputs) > 1 or constant_states(step.call):
             return f"{step.name} takes an initial state"
         for layer in layers:
             call = replace(step.call, operation=layer)

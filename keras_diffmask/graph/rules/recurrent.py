@@ -10,6 +10,7 @@ from keras_diffmask.graph import activations
 from keras_diffmask.graph.axes import on_last_axis, spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
+from keras_diffmask.graph.rules.initial_state import change_constants, constant_states
 
 
 class Cell:
@@ -112,7 +113,9 @@ class RecurrentRule(Rule):
                 return f"the {name} of {step.name} mixes its units"
         if not activations.is_zero_at_zero(layer.cell.activation):
             return f"the activation of {step.name} is not 0 at 0"
-        if any(ids.size != layer.cell.units for ids in step.inputs[1:]):
+        sizes = [ids.size for ids in step.inputs[1:]]
+        sizes += [np.shape(state)[-1:] for state in constant_states(step.call)]
+        if any(size not in (layer.cell.units, (layer.cell.units,)) for size in sizes):
             return f"{step.name} takes more than its initial state"
         return None
 
@@ -132,6 +135,8 @@ class RecurrentRule(Rule):
         free = np.zeros(cell.units, bool)
         for state in inputs[1:]:
             free |= state.reshape(-1) != 0
+        for state in constant_states(step.call):
+            free |= np.any(state.reshape(-1, cell.units) != 0, axis=0)
         closed = cell.closed(inputs[0].reshape(-1), free)
         values = np.where(closed, 0.0, np.nan)
         return [values.reshape(ids.shape) for ids in step.outputs]
@@ -202,6 +207,11 @@ class RecurrentRule(Rule):
             # they are the model's input: this layer picks out those it reads.
             places = np.flatnonzero(cut.rows[stays]).tolist()
             args = (keras.ops.take(args[0], places, axis=-1), *args[1:])
+        if not self.reason(step):
+            units = np.flatnonzero(cut.along(step.outputs[0])).tolist()
+            args, kwargs = change_constants(
+                args, kwargs, lambda state: keras.ops.take(state, units, axis=-1)
+            )
         return call(*args, **kwargs)
 
     def leak_free(self, step: Step) -> bool:
