@@ -11,6 +11,7 @@ import keras
 
 from keras_diffmask import keras_internals
 from keras_diffmask.errors import UnsupportedModelError
+from keras_diffmask.graph.rules.initial_state import constant_states, is_all_zero
 
 _LAYERS = (
     keras.layers.LSTM,
@@ -41,11 +42,13 @@ class Recurrence:
         layer: an LSTM, GRU, SimpleRNN or RNN layer.
         reasons: per cell, why it has to be unrolled; "" where it is fused.
         steps: length of its sequences; None when it is not known.
+        last_is_read: whether something reads its last output, of each call.
     """
 
     layer: Any
     reasons: tuple[str, ...]
     steps: int | None
+    last_is_read: bool = True
 
     @property
     def fused(self) -> bool:
@@ -145,6 +148,7 @@ def recurrences(model: Any, steps: int | None = None) -> list[Recurrence]:
                 _reason(layer, cell, i, uses) for i, cell in enumerate(_check(layer))
             ),
             uses.steps.get(id(layer), None) or steps,
+            id(layer) not in uses.unread,
         )
         for layer in found.values()
     ]
@@ -200,20 +204,33 @@ def _reason(layer: Any, cell: Any, index: int, uses: "_Uses") -> str:
     return ""
 
 
+def _require_one_row(layer: Any, call: Any) -> None:
+    """A file computes one example; its constants can't differ between examples."""
+    for state in constant_states(call):
+        if len(state) != 1:
+            raise UnsupportedModelError(
+                "an initial state that all examples have in common",
+                f"layer '{layer.name}' with one of shape {state.shape} as a constant",
+                "Give it one row, shape (1, units), or make the state an Input.",
+            )
+
+
 class _Uses:
     """What the graph, nested models included, does with its recurrent layers.
 
     Attributes:
-        given_state: ids of layers that get an initial state.
+        given_state: ids of layers that get an initial state other than zeros.
         states: id of a layer -> places in its flat list of final states that
             something reads.
         steps: id of a layer -> length of the sequences it gets.
+        unread: ids of layers of which a call gives a last output that nothing reads.
     """
 
     def __init__(self, model: Any) -> None:
         self.given_state: set[int] = set()
         self.states: dict[int, set[int]] = {}
         self.steps: dict[int, int] = {}
+        self.unread: set[int] = set()
         self._read(model)
 
     def _read(self, model: Any) -> None:
@@ -238,10 +255,17 @@ class _Uses:
                 self._note(layer.backward_layer, call, states[half:], used)
 
     def _note(self, layer: Any, call: Any, states: Any, used: set[int]) -> None:
-        if len(call.inputs) > 1:
+        _require_one_row(layer, call)
+        if not is_all_zero(call):
             self.given_state.add(id(layer))
         read = {i for i, state in enumerate(states) if id(state) in used}
         self.states.setdefault(id(layer), set()).update(read)
+        # Of a stack, the last cell's h is what follows the states of the others.
+        own = 1 if isinstance(cells(layer)[-1].state_size, int) else 2
+        outputs = call.outputs[: len(call.outputs) - len(states)]
+        if not any(id(output) in used for output in outputs):
+            if len(states) - own not in read:
+                self.unread.add(id(layer))
         steps = call.inputs[0].shape[1]
         if steps is not None:
             self.steps[id(layer)] = steps

@@ -42,6 +42,7 @@ def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
         layer = recurrence.layer
         layer.__class__ = _written(type(layer))
         layer.written_reasons = recurrence.reasons
+        layer.written_last_is_read = recurrence.last_is_read
     for layer in iterate_layers(model):
         if type(layer) is keras.layers.TimeDistributed and not _recurs(layer.layer):
             layer.__class__ = AllStepsAtOnce
@@ -103,6 +104,7 @@ class _WrittenCall:
     return_state: bool
     written_reasons: tuple[str, ...]
     written_flip: bool = False
+    written_last_is_read: bool = True
 
     def call(
         self,
@@ -135,11 +137,13 @@ class _WrittenCall:
         last, states = None, []
         for number, (cell, reason) in enumerate(chain):
             backwards = self.go_backwards and number == 0
-            flip = self.written_flip and number == len(chain) - 1
+            is_last = number == len(chain) - 1
+            flip = self.written_flip and is_last
             if reason:
                 count = 1 if isinstance(cell.state_size, int) else 2
                 mine, given = given[:count], given[count:]
-                last, x, new = unrolled(cell, x, mine or None, backwards, flip)
+                reads = self.written_last_is_read or not is_last
+                last, x, new = unrolled(cell, x, mine or None, backwards, flip, reads)
             else:
                 x = tf.reverse(x, [1]) if backwards else x
                 last, x, new = fused(self.name, cell, x)

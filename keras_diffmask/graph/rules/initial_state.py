@@ -46,9 +46,7 @@ def change_constants(
     if given is None:
         return args, kwargs
     states = keras.tree.map_structure(
-        lambda state: (
-            state if isinstance(state, keras.KerasTensor) else change(state)
-        ),
+        lambda state: state if isinstance(state, keras.KerasTensor) else change(state),
         given,
     )
     return with_initial_state(args, kwargs, states)
