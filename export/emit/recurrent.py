@@ -109,15 +109,16 @@ def cells(layer: Any) -> tuple[Any, ...]:
 def iterate_layers(model: Any) -> Iterator[Any]:
     """Yields every layer of `model`, inside nested models and wrappers too."""
     for layer in model.layers:
-        yield from _with_inner(layer)
+        yield from with_inner(layer)
 
 
-def _with_inner(layer: Any) -> Iterator[Any]:
+def with_inner(layer: Any) -> Iterator[Any]:
+    """Yields a layer, and all that it holds."""
     yield layer
     if hasattr(layer, "layers"):
         yield from iterate_layers(layer)
     elif isinstance(layer, keras.layers.Wrapper):
-        yield from _with_inner(layer.layer)
+        yield from with_inner(layer.layer)
     elif isinstance(layer, keras.layers.Bidirectional):
         yield from (layer.forward_layer, layer.backward_layer)
 
