@@ -88,4 +88,5 @@ def plan(model: keras.Model) -> Plan:
         parameters=(proof.graph.model.count_params(), parameters_left(proof)),
         gates=len(gates(model)),
         branches=proof.closed_branches(),
+        uncounted=proof.graph.uncounted(),
     )

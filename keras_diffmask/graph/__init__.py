@@ -3,6 +3,7 @@
 from keras_diffmask.graph.channel_graph import ChannelGraph as ChannelGraph
 from keras_diffmask.graph.channel_graph import count as count
 from keras_diffmask.graph.channel_graph import trace as trace
+from keras_diffmask.graph.channel_graph import without_macs as without_macs
 from keras_diffmask.graph.groups import Group as Group
 from keras_diffmask.graph.groups import Groups as Groups
 from keras_diffmask.graph.groups import group as group

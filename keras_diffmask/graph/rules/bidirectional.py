@@ -19,6 +19,7 @@ from keras_diffmask.graph.rules.recurrent import (
     cell_changes,
     shrunk_cell,
 )
+from keras_diffmask.graph.rules.whole import macs_of_cells
 from keras_diffmask.keras_internals import maker_of
 from keras_diffmask.layers import STOCK_TO_MASKED
 
@@ -129,13 +130,22 @@ class BidirectionalRule(RecurrentRule):
         return rows
 
     def macs(self, step: Step) -> list[Term]:
-        if self._barred(step):
-            return []
         steps = step.call.inputs[0].shape[1] or 1
+        if self._barred(step):
+            return [Term(steps * (both or 0.0)) for both in self._macs_of_cells(step)]
         return [
             Term(steps * term.factor, term.rows, term.columns)
             for term in self._products(step)
         ]
+
+    def _macs_of_cells(self, step: Step) -> list[float | None]:
+        return [
+            macs_of_cells(layer) if hasattr(layer, "cell") else None
+            for layer in self._layers(step)
+        ]
+
+    def counts_macs(self, step: Step) -> bool:
+        return None not in self._macs_of_cells(step)
 
     def _products(self, step: Step) -> list[Term]:
         rows = step.inputs[0].reshape(-1)

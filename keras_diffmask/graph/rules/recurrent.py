@@ -11,6 +11,7 @@ from keras_diffmask.graph.axes import on_last_axis, spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
 from keras_diffmask.graph.rules.initial_state import change_constants, constant_states
+from keras_diffmask.graph.rules.whole import macs_of_cells
 
 
 class Cell:
@@ -168,12 +169,14 @@ class RecurrentRule(Rule):
     def macs(self, step: Step) -> list[Term]:
         steps = step.call.inputs[0].shape[1] or 1
         if self.reason(step):
-            sizes = [w.shape for w in step.layer.weights if len(w.shape) == 2]
-            return [Term(float(steps * np.prod(size))) for size in sizes]
+            return [Term(steps * (macs_of_cells(step.layer) or 0.0))]
         return [
             Term(steps * term.factor, term.rows, term.columns, term.takes_input)
             for term in self._products(step)
         ]
+
+    def counts_macs(self, step: Step) -> bool:
+        return macs_of_cells(step.layer) is not None
 
     def _products(self, step: Step) -> list[Term]:
         rows, units = step.inputs[0].reshape(-1), step.outputs[0].reshape(-1)
