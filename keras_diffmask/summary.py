@@ -7,7 +7,14 @@ import keras
 from keras import ops
 
 from keras_diffmask import granularity, keras_internals
-from keras_diffmask.graph import ClosedBranch, Proof, prove, trace, without_macs
+from keras_diffmask.graph import (
+    ClosedBranch,
+    Proof,
+    parameters_left,
+    prove,
+    trace,
+    without_macs,
+)
 from keras_diffmask.layers.masked import MaskedLayer
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
@@ -190,6 +197,7 @@ def _weight_bits(model: keras.Model) -> dict[str, int]:
 def _layer_rows(proof: Proof, bits: dict[str, int]) -> tuple[LayerRow, ...]:
     macs = proof.count(proof.graph.macs())
     parameters = proof.count(proof.graph.parameters(), of_weights=True)
+    left = parameters_left(proof)
     live = {id(step) for step in proof.live}
     rows: dict[str, LayerRow] = {}
     for step in proof.graph.steps:
@@ -201,7 +209,7 @@ def _layer_rows(proof: Proof, bits: dict[str, int]) -> tuple[LayerRow, ...]:
         rows[step.name] = LayerRow(
             name=step.name,
             units=(kept, len(stays)),
-            parameters=parameters.get(step.name, (0, 0))[::-1],
+            parameters=(left.get(step.name, 0), parameters.get(step.name, (0, 0))[0]),
             macs=macs.get(step.name, (0, 0))[::-1],
             bits=bits.get(step.name, 32),
         )

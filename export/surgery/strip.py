@@ -2,9 +2,10 @@
 
 import keras
 
-from keras_diffmask.export.surgery.cut import cut, parameters_left
+from keras_diffmask.export.surgery.cut import cut
 from keras_diffmask.export.surgery.plan import Plan, rows_of
 from keras_diffmask.export.surgery.proved import proved
+from keras_diffmask.graph import parameters_left
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import keep_countdowns
 from keras_diffmask.masking.stock import Quantizers
@@ -85,7 +86,10 @@ def plan(model: keras.Model) -> Plan:
         model=model.name,
         rows=rows_of(proof),
         macs=(sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)),
-        parameters=(proof.graph.model.count_params(), parameters_left(proof)),
+        parameters=(
+            proof.graph.model.count_params(),
+            sum(parameters_left(proof).values()),
+        ),
         gates=len(gates(model)),
         branches=proof.closed_branches(),
         uncounted=proof.graph.uncounted(),
