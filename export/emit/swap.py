@@ -19,6 +19,7 @@ from keras_diffmask.export.emit.recurrent import (
     cells,
     iterate_layers,
     recurrences,
+    with_inner,
 )
 from keras_diffmask.keras_internals import as_functional, calls, operation_classes
 from keras_diffmask.layers import FakeQuantize
@@ -59,8 +60,7 @@ def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
 
 def _recurs(layer: Any) -> bool:
     kinds = (keras.layers.RNN, keras.layers.Bidirectional)
-    inner = iterate_layers(layer) if hasattr(layer, "layers") else ()
-    return isinstance(layer, kinds) or any(isinstance(x, kinds) for x in inner)
+    return any(isinstance(inner, kinds) for inner in with_inner(layer))
 
 
 def _fold_flips(model: Any, unrolled_layers: list[Any]) -> None:
@@ -163,9 +163,12 @@ class AllStepsAtOnce(keras.layers.TimeDistributed):
     """`TimeDistributed` with the steps as a batch: one operator, not one a step."""
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        _, steps, *sizes = inputs.shape
-        outputs = self.layer(tf.reshape(inputs, [steps, *sizes]), training=False)
-        return tf.reshape(outputs, [1, steps, *outputs.shape[1:]])
+        # One example, or as many as an outer one has steps.
+        batch, steps, *sizes = inputs.shape
+        batch = batch or 1
+        rows = tf.reshape(inputs, [batch * steps, *sizes])
+        outputs = self.layer(rows, training=False)
+        return tf.reshape(outputs, [batch, steps, *outputs.shape[1:]])
 
 
 class LearnedRange(FakeQuantize):
