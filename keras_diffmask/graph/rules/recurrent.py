@@ -114,9 +114,10 @@ class RecurrentRule(Rule):
                 return f"the {name} of {step.name} mixes its units"
         if not activations.is_zero_at_zero(layer.cell.activation):
             return f"the activation of {step.name} is not 0 at 0"
-        sizes = [ids.size for ids in step.inputs[1:]]
-        sizes += [np.shape(state)[-1:] for state in constant_states(step.call)]
-        if any(size not in (layer.cell.units, (layer.cell.units,)) for size in sizes):
+        units = layer.cell.units
+        constants = constant_states(step.call)
+        fit = all(ids.size == units for ids in step.inputs[1:])
+        if not fit or any(state.shape[-1:] != (units,) for state in constants):
             return f"{step.name} takes more than its initial state"
         return None
 
