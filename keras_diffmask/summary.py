@@ -7,7 +7,14 @@ import keras
 from keras import ops
 
 from keras_diffmask import granularity, keras_internals
-from keras_diffmask.graph import ClosedBranch, Proof, prove, trace
+from keras_diffmask.graph import (
+    ClosedBranch,
+    Proof,
+    parameters_left,
+    prove,
+    trace,
+    without_macs,
+)
 from keras_diffmask.layers.masked import MaskedLayer
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
@@ -89,6 +96,8 @@ class Summary:
         budgets: one row per cost that the model's budget names.
         gates: one row per gate whose elements are finer than units, or compete.
         branches: the residual branches that go whole.
+        uncounted: names of layers whose multiply-accumulates are not in the table,
+            for nobody knows them.
     """
 
     model: str
@@ -96,6 +105,7 @@ class Summary:
     budgets: tuple[BudgetRow, ...]
     gates: tuple[GateRow, ...] = ()
     branches: tuple[ClosedBranch, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
     def total(self, what: str) -> tuple[int, int]:
         """The sum of a column over all layers, (after, before)."""
@@ -123,6 +133,7 @@ class Summary:
         lines += [str(branch) for branch in self.branches]
         lines += map(str, self.budgets)
         lines += map(str, self.gates)
+        lines += without_macs(self.uncounted)
         return "\n".join(lines)
 
     def _totals(self) -> tuple[str, ...]:
@@ -166,6 +177,7 @@ def summary(model: keras.Model, verbose: bool = True) -> Summary:
         _budget_rows(model),
         _gate_rows(model),
         proof.closed_branches(),
+        proof.graph.uncounted(),
     )
     if verbose:
         print(result)
@@ -185,6 +197,7 @@ def _weight_bits(model: keras.Model) -> dict[str, int]:
 def _layer_rows(proof: Proof, bits: dict[str, int]) -> tuple[LayerRow, ...]:
     macs = proof.count(proof.graph.macs())
     parameters = proof.count(proof.graph.parameters(), of_weights=True)
+    left = parameters_left(proof)
     live = {id(step) for step in proof.live}
     rows: dict[str, LayerRow] = {}
     for step in proof.graph.steps:
@@ -196,7 +209,7 @@ def _layer_rows(proof: Proof, bits: dict[str, int]) -> tuple[LayerRow, ...]:
         rows[step.name] = LayerRow(
             name=step.name,
             units=(kept, len(stays)),
-            parameters=parameters.get(step.name, (0, 0))[::-1],
+            parameters=(left.get(step.name, 0), parameters.get(step.name, (0, 0))[0]),
             macs=macs.get(step.name, (0, 0))[::-1],
             bits=bits.get(step.name, 32),
         )

@@ -195,8 +195,9 @@ def _check_scales(graph: SubgraphView, op: OpView) -> None:
                 f"one scale for tensors '{tensor.name}' and '{out.name}', as the "
                 f"kernel of {op.name} assumes",
                 f"scales {tensor.scale.tolist()} and {out.scale.tolist()}",
-                "Write two directions of a recurrent layer as a Bidirectional, or "
-                "report the model: the converter wrote a file that computes wrong.",
+                "Write two directions of a recurrent layer as a Bidirectional outside "
+                "of TimeDistributed, or convert to float16, or report the model: the "
+                "converter wrote a file that computes wrong.",
             )
 
 

@@ -12,6 +12,7 @@ an operator with an unread output in float, for want of a calibrated range.
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 # The converter names each output of a SPLIT after all of them: 60 steps split at
@@ -25,6 +26,7 @@ def unrolled(
     state: list[Any] | None,
     backwards: bool = False,
     flip: bool = False,
+    last_is_read: bool = True,
 ) -> tuple[Any, Any, list[Any]]:
     """Runs a cell over sequences of batch 1.
 
@@ -34,6 +36,7 @@ def unrolled(
         state: the initial states, each of shape (1, units); None for zeros.
         backwards: begin with the last step.
         flip: give the outputs in the opposite order of their computation.
+        last_is_read: whether something reads the last output.
 
     Returns:
         The last output, all outputs of shape (1, steps, units), and the final
@@ -46,12 +49,24 @@ def unrolled(
     }
     projections, step = kinds[type(cell)](cell, sequences)
     rows = list(zip(*projections, strict=True))
-    states, outputs = state, []
-    for row in rows[::-1] if backwards else rows:
-        states = step(states, *row)
+    states, outputs = _without_zeros(state), []
+    for number, row in enumerate(rows[::-1] if backwards else rows, 1):
+        states = step(states, *row, last_is_read or number < len(rows))
         outputs.append(states[0])
     sequence = tf.stack(outputs[::-1] if flip else outputs, axis=1)
     return outputs[-1], sequence, list(states or ())
+
+
+def _without_zeros(state: list[Any] | None) -> list[Any] | None:
+    """The initial states, None for each constant of zeros, and for all of them."""
+    left = [None if is_zero(part) else part for part in state or ()]
+    return None if all(part is None for part in left) else left
+
+
+def is_zero(state: Any) -> bool:
+    """Whether a state is known, and is zeros."""
+    value = tf.get_static_value(state)
+    return value is not None and not np.any(value)
 
 
 def _project(sequences: Any, kernel: Any, bias: Any) -> list[Any]:
@@ -76,19 +91,28 @@ def _lstm(cell: Any, sequences: Any) -> Any:
         bias = _sort_lstm(tf.convert_to_tensor(cell.bias))
     units = cell.units
 
-    def step(states: list[Any] | None, gates: Any, new: Any) -> list[Any]:
-        if states is None:
-            gates = cell.recurrent_activation(gates)
+    def step(
+        states: list[Any] | None, gates: Any, new: Any, is_read: bool
+    ) -> list[Any]:
+        h, c = states or (None, None)
+        if h is not None:
+            gates = gates + tf.matmul(h, recurrent[0])
+            new = new + tf.matmul(h, recurrent[1])
+        gates = cell.recurrent_activation(gates)
+        if c is None:
             i, o = gates[:, :units], gates[:, 2 * units :]
             c = i * cell.activation(new)
-            return [o * cell.activation(c), c]
-        h, c = states
-        gates = cell.recurrent_activation(gates + tf.matmul(h, recurrent[0]))
-        i, f, o = tf.split(gates, 3, axis=1)
-        c = f * c + i * cell.activation(new + tf.matmul(h, recurrent[1]))
+        else:
+            i, f, o = tf.split(gates, 3, axis=1) if is_read else _slices(gates, units)
+            c = f * c + i * cell.activation(new)
         return [o * cell.activation(c), c]
 
     return [_project(sequences, kernel[k], bias[k]) for k in (0, 1)], step
+
+
+def _slices(gates: Any, units: int) -> list[Any]:
+    """What a SPLIT gives, where one of its outputs would be left unread."""
+    return [gates[:, k * units : (k + 1) * units] for k in range(3)]
 
 
 def _sort_lstm(weights: Any) -> tuple[Any, Any]:
@@ -111,7 +135,9 @@ def _gru(cell: Any, sequences: Any) -> Any:
         result = tf.matmul(h, recurrent[:, part])
         return result if inner is None else result + inner[part]
 
-    def step(states: list[Any] | None, gates: Any, new: Any) -> list[Any]:
+    def step(
+        states: list[Any] | None, gates: Any, new: Any, _is_read: bool
+    ) -> list[Any]:
         if states is None:
             if inner is not None:
                 z, r = tf.split(_of(gates + inner[:width]), 2, axis=1)
@@ -141,7 +167,7 @@ def _simple(cell: Any, sequences: Any) -> Any:
     recurrent = tf.convert_to_tensor(cell.recurrent_kernel)
     bias = tf.convert_to_tensor(cell.bias) if cell.use_bias else None
 
-    def step(states: list[Any] | None, row: Any) -> list[Any]:
+    def step(states: list[Any] | None, row: Any, _is_read: bool) -> list[Any]:
         if states is not None:
             row = row + tf.matmul(states[0], recurrent)
         return [cell.activation(row)]

@@ -11,6 +11,7 @@ import keras
 
 from keras_diffmask import keras_internals
 from keras_diffmask.errors import UnsupportedModelError
+from keras_diffmask.graph.rules.initial_state import constant_states, is_all_zero
 
 _LAYERS = (
     keras.layers.LSTM,
@@ -24,11 +25,11 @@ _CELLS = {
     keras.layers.GRUCell: 12,
     keras.layers.SimpleRNNCell: 3,
 }
-# Bytes that each operator adds to TFLM's arena and to the file: measured on layers
-# of 11 units over 20 and 60 steps, with the interpreter for x86-64, whose pointers
-# are twice a microcontroller's.
-_ARENA_PER_OP = 260
-_FILE_PER_OP = 300
+# Bytes that each operator adds to TFLM's arena and to an int8 file, layer by layer:
+# within 15 % of one and two layers of 11 to 32 units over 16 to 60 steps, with the
+# interpreter for x86-64, whose pointers are twice a microcontroller's.
+_ARENA_PER_OP = 165
+_FILE_PER_OP = 285
 # Not elementwise: gates computed in one go would disturb each other.
 _MIXING = ("softmax", "log_softmax", "glu", "sparsemax", "sparse_softmax")
 
@@ -41,11 +42,13 @@ class Recurrence:
         layer: an LSTM, GRU, SimpleRNN or RNN layer.
         reasons: per cell, why it has to be unrolled; "" where it is fused.
         steps: length of its sequences; None when it is not known.
+        last_is_read: whether something reads its last output, of each call.
     """
 
     layer: Any
     reasons: tuple[str, ...]
     steps: int | None
+    last_is_read: bool = True
 
     @property
     def fused(self) -> bool:
@@ -67,7 +70,7 @@ class Recurrence:
             cost += (
                 f", {total:,} for its {self.steps} steps, which take some "
                 f"{_ARENA_PER_OP * total / 1000:,.0f} kB of TFLM arena and "
-                f"{_FILE_PER_OP * total / 1000:,.0f} kB of file"
+                f"{_FILE_PER_OP * total / 1000:,.0f} kB of an int8 file"
             )
         why = "; ".join(dict.fromkeys(filter(None, self.reasons)))
         return (
@@ -106,15 +109,16 @@ def cells(layer: Any) -> tuple[Any, ...]:
 def iterate_layers(model: Any) -> Iterator[Any]:
     """Yields every layer of `model`, inside nested models and wrappers too."""
     for layer in model.layers:
-        yield from _with_inner(layer)
+        yield from with_inner(layer)
 
 
-def _with_inner(layer: Any) -> Iterator[Any]:
+def with_inner(layer: Any) -> Iterator[Any]:
+    """Yields a layer, and all that it holds."""
     yield layer
     if hasattr(layer, "layers"):
         yield from iterate_layers(layer)
     elif isinstance(layer, keras.layers.Wrapper):
-        yield from _with_inner(layer.layer)
+        yield from with_inner(layer.layer)
     elif isinstance(layer, keras.layers.Bidirectional):
         yield from (layer.forward_layer, layer.backward_layer)
 
@@ -145,6 +149,7 @@ def recurrences(model: Any, steps: int | None = None) -> list[Recurrence]:
                 _reason(layer, cell, i, uses) for i, cell in enumerate(_check(layer))
             ),
             uses.steps.get(id(layer), None) or steps,
+            id(layer) not in uses.unread,
         )
         for layer in found.values()
     ]
@@ -200,20 +205,33 @@ def _reason(layer: Any, cell: Any, index: int, uses: "_Uses") -> str:
     return ""
 
 
+def _require_one_row(layer: Any, call: Any) -> None:
+    """A file computes one example; its constants can't differ between examples."""
+    for state in constant_states(call):
+        if len(state) != 1:
+            raise UnsupportedModelError(
+                "an initial state that all examples have in common",
+                f"layer '{layer.name}' with one of shape {state.shape} as a constant",
+                "Give it one row, shape (1, units), or make the state an Input.",
+            )
+
+
 class _Uses:
     """What the graph, nested models included, does with its recurrent layers.
 
     Attributes:
-        given_state: ids of layers that get an initial state.
+        given_state: ids of layers that get an initial state other than zeros.
         states: id of a layer -> places in its flat list of final states that
             something reads.
         steps: id of a layer -> length of the sequences it gets.
+        unread: ids of layers of which a call gives a last output that nothing reads.
     """
 
     def __init__(self, model: Any) -> None:
         self.given_state: set[int] = set()
         self.states: dict[int, set[int]] = {}
         self.steps: dict[int, int] = {}
+        self.unread: set[int] = set()
         self._read(model)
 
     def _read(self, model: Any) -> None:
@@ -238,10 +256,17 @@ class _Uses:
                 self._note(layer.backward_layer, call, states[half:], used)
 
     def _note(self, layer: Any, call: Any, states: Any, used: set[int]) -> None:
-        if len(call.inputs) > 1:
+        _require_one_row(layer, call)
+        if not is_all_zero(call):
             self.given_state.add(id(layer))
         read = {i for i, state in enumerate(states) if id(state) in used}
         self.states.setdefault(id(layer), set()).update(read)
+        # Of a stack, the last cell's h is what follows the states of the others.
+        own = 1 if isinstance(cells(layer)[-1].state_size, int) else 2
+        outputs = call.outputs[: len(call.outputs) - len(states)]
+        if not any(id(output) in used for output in outputs):
+            if len(states) - own not in read:
+                self.unread.add(id(layer))
         steps = call.inputs[0].shape[1]
         if steps is not None:
             self.steps[id(layer)] = steps

@@ -8,10 +8,11 @@ the former must treat every step alike and alone; the latter anything may read.
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_diffmask import keras_internals
 from keras_diffmask.errors import UnsupportedModelError
-from keras_diffmask.export.emit.recurrent import Recurrence
+from keras_diffmask.export.emit.recurrent import Recurrence, with_inner
 
 _layers = keras.layers
 
@@ -55,6 +56,7 @@ _OPERATORS = keras_internals.operation_classes(
 _OPERATORS_LAST_AXIS = keras_internals.operation_classes(
     "Concatenate", "Softmax", "Take"
 )
+_TAKE = keras_internals.operation_classes("Take")
 
 
 def check_streaming(model: Any, found: list[Recurrence]) -> None:
@@ -86,15 +88,23 @@ def check_streaming(model: Any, found: list[Recurrence]) -> None:
                 "initial_state=, return_state=True and an Input of one step, and "
                 "convert it without streaming=True.",
             )
+    lengths = {tensor.shape[1] for tensor in model.inputs if len(tensor.shape) > 1}
     for tensor in model.inputs:
-        if len(tensor.shape) < 3 and "float" in tensor.dtype:
+        is_vector = len(tensor.shape) < 3 and "float" in tensor.dtype
+        # Of inputs of several lengths the longest ones are the sequences.
+        is_short = len(lengths) > 1 and tensor.shape[1] != _longest(lengths)
+        if is_vector or len(tensor.shape) < 2 or is_short:
             raise _refuse(
-                "sequences as the only inputs with streaming=True",
+                "sequences of one length as the only inputs with streaming=True",
                 f"input '{tensor.name}' of shape {tuple(tensor.shape)}",
                 "Repeat it at every step as part of the sequence.",
             )
     graph = keras_internals.as_functional(model)
     _walk(graph, [True] * len(graph.inputs))
+
+
+def _longest(lengths: set[int | None]) -> int | None:
+    return None if None in lengths else max(filter(None, lengths))
 
 
 def _walk(graph: Any, stepped: list[bool]) -> list[bool]:
@@ -124,15 +134,76 @@ def _after(call: Any, given: list[bool]) -> list[bool]:
         return [False] * len(call.outputs)
     if isinstance(operation, _layers.Bidirectional):
         raise _needs_steps(operation, "reads the sequence from its end too")
-    if isinstance(operation, _STEPWISE + _OPERATORS):
+    if not all(given) or len({len(tensor.shape) for tensor in call.inputs}) > 1:
+        raise _needs_steps(operation, "joins a step with what is no step")
+    if any(_varies_by_step(value, call) for value in _constants(call)):
+        raise _needs_steps(operation, "holds another constant for each step")
+    if isinstance(operation, _STEPWISE + _OPERATORS) and _is_alone(call):
         return [True] * len(call.outputs)
     if isinstance(operation, _LAST_AXIS + _OPERATORS_LAST_AXIS):
         rank = len(call.outputs[0].shape)
         axis = operation.axis
         axes = axis if isinstance(axis, (list, tuple)) else (axis,)
-        if all(a in (-1, rank - 1) for a in axes):
+        if rank > 2 and all(a in (-1, rank - 1) for a in axes):
             return [True] * len(call.outputs)
     raise _needs_steps(operation, "works on several steps at once")
+
+
+def _constants(call: Any) -> list[Any]:
+    """Arrays that a call holds beside its tensors."""
+    operation, arguments = call.operation, call.arguments
+    found: list[Any] = []
+    for value in (*arguments.args, *arguments.kwargs.values()):
+        leaves = keras.tree.flatten(value)
+        if any(isinstance(leaf, keras.KerasTensor) for leaf in leaves):
+            found += leaves
+        elif not isinstance(operation, _TAKE):
+            found.append(value)
+    if isinstance(operation, _layers.Rescaling):
+        found += [operation.scale, operation.offset]
+    elif isinstance(operation, _OPERATORS):
+        # Such as the limits of a Clip.
+        found += [v for name, v in vars(operation).items() if name[0] != "_"]
+    return [value for value in found if not isinstance(value, keras.KerasTensor)]
+
+
+def _varies_by_step(value: Any, call: Any) -> bool:
+    """Whether a constant, broadcast against the outputs, lies along the steps."""
+    try:
+        shape = tuple(np.shape(value))
+    except ValueError:
+        return False
+    place = len(call.outputs[0].shape) - 1
+    return len(shape) >= place and shape[-place] != 1
+
+
+def _is_alone(call: Any) -> bool:
+    """Whether what a layer does to a step depends on no other step."""
+    operation, rank = call.operation, len(call.inputs[0].shape)
+    if isinstance(operation, _layers.TimeDistributed):
+        inside = with_inner(operation.layer)
+        kinds = (_layers.RNN, _layers.Bidirectional)
+        if any(isinstance(layer, kinds) for layer in inside):
+            reason = "runs a recurrent layer anew at every step"
+            raise _needs_steps(operation, reason)
+    if isinstance(operation, (_layers.TimeDistributed, _layers.Dense)) and rank < 3:
+        return False
+    function = getattr(operation, "activation", None)
+    return function is None or _works_by_step(function, rank)
+
+
+def _works_by_step(function: Any, rank: int) -> bool:
+    """Asked of numbers: an activation may be any function."""
+    x = np.random.default_rng(0).normal(size=(1, 4, 3, 3, 3)[:rank]).astype("float32")
+    try:
+        whole, *steps = (
+            keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(part)))
+            for part in (x, *np.split(x, 4, axis=1))
+        )
+        joined = np.concatenate(steps, axis=1)
+    except Exception:  # of a function of the user's
+        return False
+    return whole.shape == joined.shape and np.allclose(whole, joined, atol=1e-5)
 
 
 def _needs_steps(operation: Any, why: str) -> UnsupportedModelError:

@@ -19,6 +19,7 @@ from keras_diffmask.export.emit.recurrent import (
     cells,
     iterate_layers,
     recurrences,
+    with_inner,
 )
 from keras_diffmask.keras_internals import as_functional, calls, operation_classes
 from keras_diffmask.layers import FakeQuantize
@@ -42,6 +43,7 @@ def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
         layer = recurrence.layer
         layer.__class__ = _written(type(layer))
         layer.written_reasons = recurrence.reasons
+        layer.written_last_is_read = recurrence.last_is_read
     for layer in iterate_layers(model):
         if type(layer) is keras.layers.TimeDistributed and not _recurs(layer.layer):
             layer.__class__ = AllStepsAtOnce
@@ -58,8 +60,7 @@ def swap_layers(model: Any, steps: int | None) -> list[Recurrence]:
 
 def _recurs(layer: Any) -> bool:
     kinds = (keras.layers.RNN, keras.layers.Bidirectional)
-    inner = iterate_layers(layer) if hasattr(layer, "layers") else ()
-    return isinstance(layer, kinds) or any(isinstance(x, kinds) for x in inner)
+    return any(isinstance(inner, kinds) for inner in with_inner(layer))
 
 
 def _fold_flips(model: Any, unrolled_layers: list[Any]) -> None:
@@ -103,6 +104,7 @@ class _WrittenCall:
     return_state: bool
     written_reasons: tuple[str, ...]
     written_flip: bool = False
+    written_last_is_read: bool = True
 
     def call(
         self,
@@ -135,11 +137,13 @@ class _WrittenCall:
         last, states = None, []
         for number, (cell, reason) in enumerate(chain):
             backwards = self.go_backwards and number == 0
-            flip = self.written_flip and number == len(chain) - 1
+            is_last = number == len(chain) - 1
+            flip = self.written_flip and is_last
             if reason:
                 count = 1 if isinstance(cell.state_size, int) else 2
                 mine, given = given[:count], given[count:]
-                last, x, new = unrolled(cell, x, mine or None, backwards, flip)
+                reads = self.written_last_is_read or not is_last
+                last, x, new = unrolled(cell, x, mine or None, backwards, flip, reads)
             else:
                 x = tf.reverse(x, [1]) if backwards else x
                 last, x, new = fused(self.name, cell, x)
@@ -159,9 +163,12 @@ class AllStepsAtOnce(keras.layers.TimeDistributed):
     """`TimeDistributed` with the steps as a batch: one operator, not one a step."""
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        _, steps, *sizes = inputs.shape
-        outputs = self.layer(tf.reshape(inputs, [steps, *sizes]), training=False)
-        return tf.reshape(outputs, [1, steps, *outputs.shape[1:]])
+        # One example, or as many as an outer one has steps.
+        batch, steps, *sizes = inputs.shape
+        batch = batch or 1
+        rows = tf.reshape(inputs, [batch * steps, *sizes])
+        outputs = self.layer(rows, training=False)
+        return tf.reshape(outputs, [batch, steps, *outputs.shape[1:]])
 
 
 class LearnedRange(FakeQuantize):

@@ -8,10 +8,9 @@ import numpy as np
 
 from keras_diffmask import keras_internals, rebuild
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.export.surgery.cut import shrunk_weights
 from keras_diffmask.export.surgery.proved import proved
 from keras_diffmask.export.surgery.slots import others, slots_of
-from keras_diffmask.graph import Cut, Proof
+from keras_diffmask.graph import Cut, Proof, shrunk_weights
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import bake
 from keras_diffmask.masking.stock import Quantizers

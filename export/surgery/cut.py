@@ -1,57 +1,18 @@
 """Cut: build the smaller model that a proof allows."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_diffmask import rebuild
 from keras_diffmask.errors import RuleError
-from keras_diffmask.graph import Cut, Proof, Step
+from keras_diffmask.graph import Cut, Proof, Step, what_stays
 from keras_diffmask.keras_internals import Call
 
 
 def cut(proof: Proof) -> keras.Model:
     """Return the stock model with every unit gone that `proof` lets go."""
     return _Cutter(proof).run()
-
-
-def parameters_left(proof: Proof) -> int:
-    """Entries of all weights of the model that `cut` would return."""
-    total = 0
-    for step, left in shrunk_weights(proof):
-        arrays = list(left.values()) if isinstance(left, dict) else left
-        sizes = [np.size(array) for array in arrays]
-        total += sum(sizes) if sizes else step.layer.count_params()
-    return total
-
-
-def shrunk_weights(
-    proof: Proof, change: Callable[[Cut], Cut] = lambda what: what
-) -> Iterator[tuple[Step, Any]]:
-    """The weights that each layer keeps, as `Rule.shrink` says; empty where all.
-
-    Args:
-        proof: what may go. Its model's layers are asked for their weights now.
-        change: what is to be cut -> what is to be cut instead.
-    """
-    for step in {id(step.layer): step for step in reversed(proof.live)}.values():
-        what = _what_stays(proof, step, str)
-        if not step.rule.vanishes(step, what) and hasattr(step.layer, "count_params"):
-            yield step, step.rule.shrink(step, change(what))[1]
-
-
-def _what_stays(proof: Proof, step: Step, free_name: Callable[[str], str]) -> Cut:
-    indices = range(len(step.inputs))
-    return Cut(
-        kept=proof.kept,
-        units=proof.graph.units,
-        constants=[proof.value(step, index) for index in indices],
-        rows=proof.rows(step),
-        gone=[(id(step), index) in proof.cut_inputs for index in indices],
-        free_name=free_name,
-    )
 
 
 class _Cutter:
@@ -97,7 +58,7 @@ class _Cutter:
             ) from error
 
     def _cut(self, step: Step) -> Cut:
-        return _what_stays(self.proof, step, self.rebuilder.free_name)
+        return what_stays(self.proof, step, self.rebuilder.free_name)
 
     def _make(self, old: Any) -> Any:
         step = self.first[id(old)]

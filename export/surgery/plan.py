@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from keras_diffmask.export.surgery.savings import savings
-from keras_diffmask.graph import ClosedBranch, Group, Proof, group
+from keras_diffmask.graph import ClosedBranch, Group, Proof, group, without_macs
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Plan:
         parameters: entries of all weights, before and after.
         gates: how many gates the model has; none where it was not masked.
         branches: the residual branches that go whole.
+        uncounted: names of layers whose multiply-accumulates are not in `macs`.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Plan:
     parameters: tuple[int, int]
     gates: int
     branches: tuple[ClosedBranch, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
     @property
     def removed_units(self) -> int:
@@ -99,6 +101,7 @@ class Plan:
         for what, pair in (("MACs", self.macs), ("parameters", self.parameters)):
             share = pair[1] / pair[0] if pair[0] else 1.0
             lines.append(f"{what}: {pair[0]:,} -> {pair[1]:,} ({share:.1%})")
+        lines += without_macs(self.uncounted)
         return "\n".join(line.rstrip() for line in lines)
 
 

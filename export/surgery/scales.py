@@ -9,8 +9,7 @@ import keras
 import numpy as np
 
 from keras_diffmask import rebuild
-from keras_diffmask.export.surgery.cut import shrunk_weights
-from keras_diffmask.graph import Proof, Step, prove
+from keras_diffmask.graph import Proof, Step, prove, shrunk_weights
 from keras_diffmask.keras_internals import flatten_layers
 from keras_diffmask.layers import MaskedBidirectional
 from keras_diffmask.layers.recurrent_masks import RecurrentGates, gates_of

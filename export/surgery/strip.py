@@ -4,10 +4,10 @@ import warnings
 
 import keras
 
-from keras_diffmask.export.surgery.cut import cut, parameters_left
+from keras_diffmask.export.surgery.cut import cut
 from keras_diffmask.export.surgery.plan import Plan, rows_of
 from keras_diffmask.export.surgery.proved import proved
-from keras_diffmask.graph import Proof
+from keras_diffmask.graph import Proof, parameters_left
 from keras_diffmask.lora import has_lora
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import keep_countdowns
@@ -108,7 +108,11 @@ def plan(model: keras.Model) -> Plan:
         model=model.name,
         rows=rows_of(proof),
         macs=(sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)),
-        parameters=(proof.graph.model.count_params(), parameters_left(proof)),
+        parameters=(
+            proof.graph.model.count_params(),
+            sum(parameters_left(proof).values()),
+        ),
         gates=len(gates(model)),
         branches=proof.closed_branches(),
+        uncounted=proof.graph.uncounted(),
     )

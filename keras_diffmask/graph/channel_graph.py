@@ -14,11 +14,25 @@ from keras_diffmask.graph.rule import Rule, Step, Term, rule_for
 from keras_diffmask.graph.units import UnitTable
 from keras_diffmask.inline import inlined
 
+#: Keras' own, without a rule and without weights, that multiply.
+_PRODUCTS = set(
+    "AdditiveAttention Attention Conv ConvTranspose DepthwiseConv Dot "
+    "DotProductAttention Einsum Inner Lambda Outer SeparableConv Tensordot Vdot".split()
+)
+
 
 class _Barrier(Rule):
     """Stands in for a layer without a rule: nothing on either side is cut."""
 
     reads = True
+
+    def counts_macs(self, step: Step) -> bool:
+        kind = type(step.layer)
+        is_product = (
+            kind.__module__.split(".")[0] != "keras" or kind.__name__ in _PRODUCTS
+        )
+        weights = getattr(step.layer, "weights", [])
+        return not is_product and all(len(weight.shape) < 2 for weight in weights)
 
     def trace(self, step: Step) -> list[np.ndarray]:
         kind = type(step.layer)
@@ -52,6 +66,11 @@ class ChannelGraph:
     def macs(self) -> list[tuple[Step, Term]]:
         """Every term of the multiply-accumulates, with its call."""
         return [(step, term) for step in self.steps for term in step.rule.macs(step)]
+
+    def uncounted(self) -> tuple[str, ...]:
+        """Names of the layers of which nobody knows the multiply-accumulates."""
+        steps = [s for s in self.steps if not s.rule.counts_macs(s)]
+        return tuple(dict.fromkeys(step.name for step in steps))
 
     def parameters(self) -> list[tuple[Step, Term]]:
         """Every term of the parameter count, with the first call of its layer."""
@@ -180,3 +199,10 @@ def _tie_repeated_calls(steps: list[Step], units: UnitTable) -> None:
 def count(terms: list[tuple[Step, Term]]) -> int:
     """The integer value of a cost, with every unit in place."""
     return round(sum(term.size(len) for _, term in terms))
+
+
+def without_macs(names: tuple[str, ...]) -> list[str]:
+    """A line for people on layers that are not counted; none where all are."""
+    named = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    line = f"MACs without those of {named}: no rule of the library counts them."
+    return [line] if names else []

@@ -139,6 +139,10 @@ class Rule:
         """Multiply-accumulates of one call for one example."""
         return []
 
+    def counts_macs(self, step: Step) -> bool:
+        """Whether `macs` has all of them; else the layer is named as not counted."""
+        return True
+
     def parameters(self, step: Step) -> list[Term]:
         """Entries of the layer's weights."""
         return [Term(float(getattr(step.layer, "count_params", int)()))]

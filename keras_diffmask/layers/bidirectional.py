@@ -99,14 +99,15 @@ class MaskedBidirectional(keras.layers.Bidirectional):
 
     def masked_weights(self, mask: Any, input_mask: Any = None) -> Pairs:
         """Pairs of a weight and its value under masks on hidden and input neurons."""
-        halves = (None, None) if mask is None else self._halves(mask)
+        halves = (None, None) if mask is None else self.halves(mask)
         return [
             pair
             for layer, half in zip(self.directions(), halves, strict=True)
             for pair in masked_cell_weights(layer.cell, input_mask, half)
         ]
 
-    def _halves(self, mask: Any) -> tuple[Any, Any]:
+    def halves(self, mask: Any) -> tuple[Any, Any]:
+        """The mask on the forward and that on the backward layer."""
         forward = self.forward_layer.cell.units
         if mask.shape[0] == forward:
             return mask, mask
@@ -131,7 +132,7 @@ class MaskedBidirectional(keras.layers.Bidirectional):
                 initial_state = [ops.convert_to_tensor(state) for state in self.states]
         if initial_state is not None and gate_mask is not None:
             count = len(initial_state) // 2
-            halves = self._halves(gate_mask)
+            halves = self.halves(gate_mask)
             initial_state = [
                 *mask_states(list(initial_state[:count]), halves[0]),
                 *mask_states(list(initial_state[count:]), halves[1]),

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_diffmask.graph import Step, Term
 from keras_diffmask.graph.axes import on_last_axis
+from keras_diffmask.graph.rules.initial_state import constant_states, is_all_zero
 from keras_diffmask.lowering.builder import FUSED, Builder
 from keras_diffmask.lowering.program import Weight
 from keras_diffmask.lowering.recipes import other
@@ -46,7 +47,7 @@ class Direction:
             isinstance(cell, keras.layers.LSTMCell)
             and cell.activation is keras.activations.tanh
             and cell.recurrent_activation is keras.activations.sigmoid
-            and len(self.step.call.inputs) == 1
+            and is_all_zero(self.step.call)
             and not any(self.states[1:])
         )
 
@@ -58,7 +59,7 @@ class Direction:
     def write(self) -> list[int]:
         """The layer's output, and its final states."""
         build, layer = self.build, self.layer
-        source, *state = build.inputs(self.step)
+        source, *given = build.inputs(self.step)
         if self.is_fused:
             return self._fused(source)
         shape = self.step.call.inputs[0].shape
@@ -71,8 +72,12 @@ class Direction:
             self.units,
             shape[1] or 1,
             self.scope,
+            self._last_is_read,
         )
-        found = unroll.run(source, tuple(state), layer.go_backwards)
+        # The converter works out what a constant state adds; the first step is then
+        # that from zeros. Of one state and one constant, both are taken for states.
+        state = (*given, *given[: len(constant_states(self.step.call))])
+        found = unroll.run(source, state, layer.go_backwards)
         states = 2 if isinstance(layer.cell, keras.layers.LSTMCell) else 1
         outputs, final = found[:-states], found[-states:]
         if not layer.return_sequences:
@@ -86,6 +91,13 @@ class Direction:
             letters=-51,
         )
         return [packed, *final]
+
+    @property
+    def _last_is_read(self) -> bool:
+        """Whether something reads the last output; of c alone, it need not."""
+        both = getattr(self.step.layer, "merge_mode", "") is None
+        outputs = self.step.call.outputs[: 2 if both else 1]
+        return any(self.states[:1]) or any(map(self.build.is_read, outputs))
 
     def _sequence(self) -> int:
         shape = self.step.call.inputs[0].shape

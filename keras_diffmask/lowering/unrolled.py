@@ -38,6 +38,7 @@ class Unroll:
         units: ids of the hidden units.
         steps: of the sequence.
         scope: of the layer within the call, `backward_gru/`, say.
+        last_is_read: whether something reads the last output.
     """
 
     build: Builder
@@ -48,6 +49,7 @@ class Unroll:
     units: np.ndarray
     steps: int
     scope: str = ""
+    last_is_read: bool = True
     _numbers: Counter = field(default_factory=Counter)
     _weights: dict[str, Weight] = field(default_factory=dict)
 
@@ -223,7 +225,7 @@ class Unroll:
         new = self._project(source, 1, "new")[::way]
         h, c = state or (None, -1)
         outputs = []
-        for both, row in zip(gates, new, strict=True):
+        for number, (both, row) in enumerate(zip(gates, new, strict=True), 1):
             if h is None:
                 both = self._act(cell.recurrent_activation, both)
                 i, o = self._slice(both), self._slice(both)
@@ -232,7 +234,10 @@ class Unroll:
                 product = self._product(h, 3, "recurrent_gates")
                 both = self._with("add", "ADD", both, product)
                 both = self._act(cell.recurrent_activation, both)
-                i, f, o = self._split(both, 3)
+                if self.last_is_read or number < self.steps:
+                    i, f, o = self._split(both, 3)
+                else:  # of which one would be left unread
+                    i, f, o = (self._slice(both) for _ in range(3))
                 kept = self._with("mul", "MUL", f, c)
                 product = self._product(h, 1, "recurrent_new")
                 row = self._with("add", "ADD", row, product)

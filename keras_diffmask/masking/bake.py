@@ -11,6 +11,7 @@ from keras_diffmask.costs import WeightPenalty
 from keras_diffmask.gate import Gate
 from keras_diffmask.inline import inlined
 from keras_diffmask.keras_internals import Call
+from keras_diffmask.masking.states import under_masks
 from keras_diffmask.masking.stock import Quantizers, Stock, to_stock
 
 
@@ -19,7 +20,8 @@ def bake(
 ) -> keras.Model:
     """Return a stock Keras model of the same size and inference function.
 
-    Closed units are exact zeros in its weights; fractional gates are
+    Closed units are exact zeros in its weights, and, by a `Rescaling` before a
+    recurrent layer, in the initial state that it is given; fractional gates are
     multiplied in. The model may also be one that was never masked.
 
     Args:
@@ -52,6 +54,13 @@ def bake(
         if id(operation) not in stocks:
             stocks[id(operation)] = to_stock(operation, masks, quantizers)
         stock = stocks[id(operation)]
+        args, kwargs = under_masks(
+            operation,
+            masks,
+            args,
+            kwargs,
+            lambda state, units: scaled(state, units, -1, operation),
+        )
         outputs = args[0]
         if stock.branch is not None and np.any(stock.branch != 1):
             (skip, *rest), *more = args

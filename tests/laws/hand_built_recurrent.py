@@ -74,3 +74,67 @@ def masked_steps() -> keras.Model:
         ("backward_of_hidden_gate", 3),
         ("rnn_hidden_gate", 2),
     )
+
+
+def _state(x: Any, units: int, name: str) -> Any:
+    x = layers.GlobalAveragePooling1D()(x)
+    return layers.Dense(units, "tanh", name=name)(x)
+
+
+@hand_built(SEQUENCE, {"lstm": 5, "h": 5, "c": 5, "gru": 4, "rnn": 4, "s": 4, "t": 4})
+def given_states() -> keras.Model:
+    """The masks are on the states too, before anything is cut of what makes them."""
+    inputs = keras.Input(SEQUENCE)
+    h, c = _state(inputs, 7, "h"), _state(inputs, 7, "c")
+    s, t = _state(inputs, 6, "s"), _state(inputs, 6, "t")
+    x = masked.MaskedLSTM(7, name="lstm", **_BOTH)(inputs, [h, c])
+    x = masked.MaskedGRU(6, name="gru", **_BOTH)(x, initial_state=s)
+    cell = masked.MaskedGRUCell(6, name="cell")
+    x = layers.RNN(cell, name="rnn")(x, initial_state=[t])
+    return close(
+        keras.Model(inputs, last(x)),
+        ("lstm_hidden_gate", 2),
+        ("gru_hidden_gate", 2),
+        ("cell_hidden_gate", 2),
+    )
+
+
+@hand_built(
+    SEQUENCE,
+    {"encoder": 6, "decoder": 6, "pairs": 5},
+    {"encoder": (2, OPEN)},
+    rescales=True,
+)
+def states_that_others_need() -> keras.Model:
+    """An encoder without gates, a wrapper that cannot be cut: the states are masked."""
+    inputs = keras.Input(SEQUENCE)
+    _, h, c = layers.LSTM(6, return_state=True, name="encoder")(inputs)
+    x = masked.MaskedLSTM(6, return_sequences=True, name="decoder")(
+        inputs, initial_state=[h, c]
+    )
+    s, t = _state(inputs, 5, "s"), _state(inputs, 5, "t")
+    inner = masked.MaskedGRU(5, return_sequences=True, name="of")
+    x = layers.Dense(5, name="between")(x)
+    x = layers.Bidirectional(inner, name="pairs")(x, initial_state=[s, t])
+    cells = [masked.MaskedGRUCell(4, name="one"), layers.GRUCell(5, name="two")]
+    x = layers.RNN(cells, name="stack")(
+        x, initial_state=[_state(inputs, 4, "u"), _state(inputs, 5, "v")]
+    )
+    return close(
+        keras.Model(inputs, last(x)),
+        ("decoder_hidden_gate", 2),
+        ("forward_of_hidden_gate", 1),
+        ("backward_of_hidden_gate", 2),
+        ("one_hidden_gate", 2),
+    )
+
+
+@hand_built(SEQUENCE, {"lstm": 5, "gru": 4})
+def constant_states() -> keras.Model:
+    """What is no tensor of the graph is masked and cut as well."""
+    inputs = keras.Input(SEQUENCE)
+    ones, some = keras.ops.ones((1, 7)), keras.ops.zeros((1, 7)) + 0.5
+    x = masked.MaskedLSTM(7, return_sequences=True, name="lstm")(inputs, [ones, some])
+    x = masked.MaskedGRU(6, name="gru")(x, initial_state=2 * keras.ops.ones((1, 6)))
+    model = keras.Model(inputs, last(x))
+    return close(model, ("lstm_hidden_gate", 2), ("gru_hidden_gate", 2))

@@ -50,6 +50,7 @@ def test_strip_is_exact(case: HandBuilt, dtype: str) -> None:
     kinds = [type(layer) for layer in slim.layers]
     assert (keras.layers.Rescaling in kinds) == case.rescales
     assert plan.parameters[1] == slim.count_params()
+    assert kd.summary(model, verbose=False).total("parameters")[0] == plan.parameters[1]
 
 
 def unwrapped(layer: keras.layers.Layer) -> keras.layers.Layer:

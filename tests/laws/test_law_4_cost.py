@@ -184,3 +184,70 @@ def _gradient(cost: Cost, values: list[np.ndarray]) -> list[np.ndarray]:
         return cost.expected(keras.ops.split(vector, ends))
 
     return np.split(autodiff(of_all, np.concatenate(values)), ends)
+
+
+RECURRENT = {"units": 8, "activation": "sigmoid"}  # which keeps them from being cut
+
+
+def _in_time() -> keras.Model:
+    inputs = keras.Input((6, 4))
+    x = keras.layers.Dense(3)(keras.layers.LSTM(8)(inputs))
+    return keras.Model(inputs, x)
+
+
+def _stack() -> keras.layers.Layer:
+    cells = [keras.layers.LSTMCell(8), keras.layers.LSTMCell(8)]
+    return keras.layers.Bidirectional(keras.layers.RNN(cells))
+
+
+layers = keras.layers
+#: Input, layer that nothing is cut from, its multiply-accumulates by hand.
+WHOLE = {
+    "gru": ((6, 4), lambda: layers.GRU(**RECURRENT), 6 * (4 + 8) * 24),
+    "bidirectional": (
+        (6, 4),
+        lambda: layers.Bidirectional(layers.GRU(**RECURRENT)),
+        2 * 6 * (4 + 8) * 24,
+    ),
+    "stack": ((6, 4), _stack, 2 * 6 * (4 + 8 + 8 + 8) * 32),
+    "lstm in time": (
+        (3, 6, 4),
+        lambda: layers.TimeDistributed(layers.LSTM(8)),
+        3 * 6 * (4 + 8) * 32,
+    ),
+    "model in time": (
+        (3, 6, 4),
+        lambda: layers.TimeDistributed(_in_time()),
+        3 * (6 * (4 + 8) * 32 + 8 * 3),
+    ),
+    "conv lstm": (
+        (4, 6, 6, 2),
+        lambda: layers.ConvLSTM2D(5, 3),
+        4 * 16 * 9 * (2 + 5) * 20,
+    ),
+    "channels first": (
+        (3, 6, 5),
+        lambda: layers.SeparableConv2D(7, 3, data_format="channels_first"),
+        4 * 3 * (9 * 3 + 3 * 7),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_macs_by_hand_of_what_is_not_cut(name: str) -> None:
+    shape, make, expected = WHOLE[name]
+    inputs = keras.Input(shape)
+    summary = kd.summary(keras.Model(inputs, make()(inputs)), verbose=False)
+    assert summary.total("macs") == (expected, expected) and not summary.uncounted
+
+
+def test_layers_without_a_count_are_named() -> None:
+    inputs = keras.Input((5, 8))
+    x = layers.Attention(name="by_hand")([inputs, inputs])
+    model = keras.Model(inputs, layers.Dense(2)(layers.Dropout(0.1)(x)))
+    summary, plan = kd.summary(model, verbose=False), export.plan(model)
+    assert summary.uncounted == plan.uncounted == ("by_hand",)
+    line = "MACs without those of by_hand: no rule of the library counts them."
+    assert line in str(summary) and line in str(plan)
+    product = keras.Model(inputs, keras.ops.matmul(inputs, layers.Permute((2, 1))(x)))
+    assert kd.summary(product, verbose=False).total("macs")[0] == 5 * 8 * 5

@@ -21,4 +21,5 @@ from keras_diffmask.graph.rules import resampling as resampling
 from keras_diffmask.graph.rules import reshaping as reshaping
 from keras_diffmask.graph.rules import separable as separable
 from keras_diffmask.graph.rules import slicing as slicing
+from keras_diffmask.graph.rules import whole as whole
 from keras_diffmask.graph.rules import wrappers as wrappers

@@ -154,13 +154,17 @@ class MultiHeadAttentionRule(Rule):
     def _dense_macs(self, step: Step) -> list[tuple[int, int]]:
         layer = step.layer
         at_query, at_value = self._positions(step)
+        inside = int(np.prod(layer.value_dense.kernel.shape[1:]))
+        has_gate = bool(layer.get_config().get("use_gate"))
         return [
+            # A gate on the output is one more product with the query.
+            (at_query * has_gate, layer.query_dense.kernel.shape[0] * inside),
             (at_query, int(np.prod(layer.query_dense.kernel.shape))),
             (at_value, int(np.prod(layer.key_dense.kernel.shape))),
             (at_value, int(np.prod(layer.value_dense.kernel.shape))),
             (at_query, int(np.prod(layer.output_dense.kernel.shape))),
             (at_query * at_value, int(np.prod(layer.query_dense.kernel.shape[1:]))),
-            (at_query * at_value, int(np.prod(layer.value_dense.kernel.shape[1:]))),
+            (at_query * at_value, inside),
         ]
 
     def parameters(self, step: Step) -> list[Term]:

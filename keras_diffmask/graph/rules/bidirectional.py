@@ -12,12 +12,14 @@ from keras_diffmask import rebuild
 from keras_diffmask.graph.axes import spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
+from keras_diffmask.graph.rules.initial_state import constant_states
 from keras_diffmask.graph.rules.recurrent import (
     Cell,
     RecurrentRule,
     cell_changes,
     shrunk_cell,
 )
+from keras_diffmask.graph.rules.whole import macs_of_cells
 from keras_diffmask.keras_internals import maker_of
 from keras_diffmask.layers import STOCK_TO_MASKED
 
@@ -47,7 +49,7 @@ class BidirectionalRule(RecurrentRule):
             return f"{step.name} wraps cells that have no rule"
         if layers[0].cell.units != layers[1].cell.units:
             return f"{step.name} wraps layers of different widths"
-        if len(step.inputs) > 1:
+        if len(step.inputs) > 1 or constant_states(step.call):
             return f"{step.name} takes an initial state"
         for layer in layers:
             call = replace(step.call, operation=layer)
@@ -128,13 +130,22 @@ class BidirectionalRule(RecurrentRule):
         return rows
 
     def macs(self, step: Step) -> list[Term]:
-        if self._barred(step):
-            return []
         steps = step.call.inputs[0].shape[1] or 1
+        if self._barred(step):
+            return [Term(steps * (both or 0.0)) for both in self._macs_of_cells(step)]
         return [
             Term(steps * term.factor, term.rows, term.columns)
             for term in self._products(step)
         ]
+
+    def _macs_of_cells(self, step: Step) -> list[float | None]:
+        return [
+            macs_of_cells(layer) if hasattr(layer, "cell") else None
+            for layer in self._layers(step)
+        ]
+
+    def counts_macs(self, step: Step) -> bool:
+        return None not in self._macs_of_cells(step)
 
     def _products(self, step: Step) -> list[Term]:
         rows = step.inputs[0].reshape(-1)

@@ -1,6 +1,5 @@
 """Convolutions, grouped and transposed ones too."""
 
-import math
 from typing import Any
 
 import keras
@@ -8,7 +7,7 @@ import numpy as np
 
 from keras_diffmask.graph.rule import Cut, Step, Term, register
 from keras_diffmask.graph.rules import weights
-from keras_diffmask.graph.rules.linear import KernelRule
+from keras_diffmask.graph.rules.linear import KernelRule, positions_of
 
 
 @register(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -107,7 +106,7 @@ class ConvTransposeRule(KernelRule):
 
     def positions(self, step: Step) -> int:
         # Every input is multiplied by the whole kernel.
-        return math.prod(d for d in step.call.inputs[0].shape[1:-1] if d)
+        return positions_of(step, step.call.inputs[0])
 
     def matrix(self, step: Step) -> np.ndarray:
         return weights.nonzero(step.layer.kernel).T

@@ -33,7 +33,7 @@ class KernelRule(Rule):
 
     def positions(self, step: Step) -> int:
         """How often the kernel is applied for one example."""
-        return math.prod(d for d in step.call.outputs[0].shape[1:-1] if d)
+        return positions_of(step, step.call.outputs[0])
 
     def matrix(self, step: Step) -> np.ndarray:
         """Bool `(in, out)`: whether an output channel depends on an input channel."""
@@ -122,6 +122,13 @@ class KernelRule(Rule):
 
     def leak_free(self, step: Step) -> bool:
         return False
+
+
+def positions_of(step: Step, tensor: Any) -> int:
+    """How many places with channels a layer has in its input or output."""
+    first = getattr(step.layer, "data_format", None) == "channels_first"
+    sizes = tensor.shape[2:] if first else tensor.shape[1:-1]
+    return math.prod(size for size in sizes if size)
 
 
 @register(keras.layers.Dense)

@@ -68,7 +68,10 @@ class MatmulRule(Rule):
 
     def macs(self, step: Step) -> list[Term]:
         if self._barrier(step):
-            return []
+            # Each entry of the product is a sum over the axis that the two share.
+            first = _factors(step.call.arguments.args, step.call.arguments.kwargs)[0]
+            written = math.prod(d for d in step.call.outputs[0].shape[1:] if d)
+            return [Term(float(written * (np.shape(first)[-1] or 1)))]
         positions = math.prod(d for d in step.call.outputs[0].shape[1:-1] if d)
         return [
             Term(positions, step.inputs[0].reshape(-1), step.outputs[0].reshape(-1))

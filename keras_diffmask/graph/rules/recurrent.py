@@ -10,6 +10,8 @@ from keras_diffmask.graph import activations
 from keras_diffmask.graph.axes import on_last_axis, spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
+from keras_diffmask.graph.rules.initial_state import change_constants, constant_states
+from keras_diffmask.graph.rules.whole import macs_of_cells
 
 
 class Cell:
@@ -112,7 +114,10 @@ class RecurrentRule(Rule):
                 return f"the {name} of {step.name} mixes its units"
         if not activations.is_zero_at_zero(layer.cell.activation):
             return f"the activation of {step.name} is not 0 at 0"
-        if any(ids.size != layer.cell.units for ids in step.inputs[1:]):
+        units = layer.cell.units
+        constants = constant_states(step.call)
+        fit = all(ids.size == units for ids in step.inputs[1:])
+        if not fit or any(state.shape[-1:] != (units,) for state in constants):
             return f"{step.name} takes more than its initial state"
         return None
 
@@ -132,6 +137,8 @@ class RecurrentRule(Rule):
         free = np.zeros(cell.units, bool)
         for state in inputs[1:]:
             free |= state.reshape(-1) != 0
+        for state in constant_states(step.call):
+            free |= np.any(state.reshape(-1, cell.units) != 0, axis=0)
         closed = cell.closed(inputs[0].reshape(-1), free)
         values = np.where(closed, 0.0, np.nan)
         return [values.reshape(ids.shape) for ids in step.outputs]
@@ -163,12 +170,14 @@ class RecurrentRule(Rule):
     def macs(self, step: Step) -> list[Term]:
         steps = step.call.inputs[0].shape[1] or 1
         if self.reason(step):
-            sizes = [w.shape for w in step.layer.weights if len(w.shape) == 2]
-            return [Term(float(steps * np.prod(size))) for size in sizes]
+            return [Term(steps * (macs_of_cells(step.layer) or 0.0))]
         return [
             Term(steps * term.factor, term.rows, term.columns, term.takes_input)
             for term in self._products(step)
         ]
+
+    def counts_macs(self, step: Step) -> bool:
+        return macs_of_cells(step.layer) is not None
 
     def _products(self, step: Step) -> list[Term]:
         rows, units = step.inputs[0].reshape(-1), step.outputs[0].reshape(-1)
@@ -202,6 +211,11 @@ class RecurrentRule(Rule):
             # they are the model's input: this layer picks out those it reads.
             places = np.flatnonzero(cut.rows[stays]).tolist()
             args = (keras.ops.take(args[0], places, axis=-1), *args[1:])
+        if not self.reason(step):
+            units = np.flatnonzero(cut.along(step.outputs[0])).tolist()
+            args, kwargs = change_constants(
+                args, kwargs, lambda state: keras.ops.take(state, units, axis=-1)
+            )
         return call(*args, **kwargs)
 
     def leak_free(self, step: Step) -> bool:

@@ -10,7 +10,7 @@ from keras_diffmask.graph import activations
 from keras_diffmask.graph.axes import on_last_axis, spread
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register
 from keras_diffmask.graph.rules import weights
-from keras_diffmask.graph.rules.linear import KernelRule
+from keras_diffmask.graph.rules.linear import KernelRule, positions_of
 
 
 @register(keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
@@ -114,7 +114,9 @@ class DepthwiseRule(Rule):
 
     def macs(self, step: Step) -> list[Term]:
         ids = step.outputs[0].reshape(-1)
-        positions = math.prod(d for d in step.call.outputs[0].shape[1:-1] if d)
+        positions = positions_of(step, step.call.outputs[0])
+        if self.barrier(step):
+            return [Term(float(positions * math.prod(step.layer.kernel.shape)))]
         return [Term(positions * self._taps(step), None, ids)]
 
     def parameters(self, step: Step) -> list[Term]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_diffmask.graph.rule import Cut, Rule, Step, Term, register, rule_for
 from keras_diffmask.graph.rules import weights
+from keras_diffmask.graph.rules.whole import macs_of_call
 from keras_diffmask.keras_internals import Call
 
 
@@ -31,13 +32,7 @@ class TimeDistributedRule(Rule):
         if type(rule).perform is not Rule.perform:
             # What is to be done around the layer would have to be done inside.
             return None
-        tensors = (*step.call.inputs, *step.call.outputs)
-        read, written = (
-            SimpleNamespace(shape=(tensor.shape[0], *tensor.shape[2:]))
-            for tensor in tensors
-        )
-        call = Call(layer, (read,), (written,), step.call.arguments)
-        inner = Step(call, rule, [step.inputs[0][0]], step.units)
+        inner = Step(_at_one_step(step), rule, [step.inputs[0][0]], step.units)
         inner.outputs = rule.trace(inner)
         return inner
 
@@ -75,13 +70,25 @@ class TimeDistributedRule(Rule):
 
     def macs(self, step: Step) -> list[Term]:
         inner = self.inner(step)
-        if inner is None:
-            return super().macs(step)
         steps = step.call.inputs[0].shape[1] or 1
+        if inner is None:
+            return [Term(steps * (self._whole_macs(step) or 0.0))]
         return [
             Term(steps * t.factor, t.rows, t.columns, depth=t.depth)
             for t in inner.rule.macs(inner)
         ]
+
+    def counts_macs(self, step: Step) -> bool:
+        inner = self.inner(step)
+        if inner is None:
+            return self._whole_macs(step) is not None
+        return inner.rule.counts_macs(inner)
+
+    def _whole_macs(self, step: Step) -> float | None:
+        """Of one time step, in which nothing can be cut."""
+        if "whole_macs" not in step.memo:
+            step.memo["whole_macs"] = macs_of_call(_at_one_step(step))
+        return step.memo["whole_macs"]
 
     def parameters(self, step: Step) -> list[Term]:
         inner = self.inner(step)
@@ -102,3 +109,15 @@ class TimeDistributedRule(Rule):
     def leak_free(self, step: Step) -> bool:
         inner = self.inner(step)
         return inner is not None and inner.rule.leak_free(inner)
+
+
+def _at_one_step(step: Step) -> Call:
+    """The call of the wrapped layer, on what there is of each tensor at one step."""
+    read, written = (
+        tuple(
+            SimpleNamespace(shape=(tensor.shape[0], *tensor.shape[2:]))
+            for tensor in tensors
+        )
+        for tensors in (step.call.inputs, step.call.outputs)
+    )
+    return Call(step.layer.layer, read, written, step.call.arguments)

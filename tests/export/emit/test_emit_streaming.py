@@ -201,6 +201,29 @@ def lstm(**arguments):
     return layers.LSTM(3, name="l", **arguments)
 
 
+TABLE = np.ones((STEPS, FEATURES), "float32")
+
+
+def with_operator(function):
+    inputs = keras.Input((STEPS, FEATURES))
+    y = function(inputs)
+    y._keras_history.operation.name = "o"
+    return keras.Model(inputs, layers.LSTM(3)(y))
+
+
+def number_beside_a_sequence():
+    inputs, which = keras.Input((STEPS, FEATURES)), keras.Input((1,), dtype="int32")
+    which._keras_history.operation.name = which.name = "which"
+    y = layers.Add()([inputs, layers.Embedding(4, FEATURES)(which)])
+    return keras.Model([inputs, which], layers.LSTM(3)(y))
+
+
+def recurrent_in_each_step():
+    inputs = keras.Input((STEPS, 4, FEATURES))
+    y = layers.TimeDistributed(layers.LSTM(5), name="t")(inputs)
+    return keras.Model(inputs, layers.LSTM(3)(y))
+
+
 REFUSED = {
     "no recurrence": (
         lambda: with_layers(layers.Dense(2)),
@@ -238,7 +261,47 @@ REFUSED = {
         lambda: with_layers(layers.GRU(3, name="g")),
         r"layer 'g' \(it is a GRU\).*initial_state=, return_state=True",
     ),
-    "side input": (two_inputs, "sequences as the only inputs .*'side'"),
+    "side input": (two_inputs, "sequences of one length as the only .*'side'"),
+    "number beside a sequence": (
+        number_beside_a_sequence,
+        r"as the only inputs with .*'which' of shape \(None, 1\)",
+    ),
+    "table of positions": (
+        lambda: with_operator(lambda x: x + TABLE),
+        r"'o' \(Add\), which holds another constant for each step",
+    ),
+    "limits": (
+        lambda: with_operator(lambda x: keras.ops.clip(x, -TABLE, TABLE)),
+        r"'o' \(Clip\), which holds another constant for each step",
+    ),
+    "rescaling by position": (
+        lambda: with_layers(layers.Rescaling(TABLE, name="r"), lstm()),
+        r"'r' \(Rescaling\), which holds another constant for each step",
+    ),
+    "last state on the sequence": (
+        lambda: with_operator(
+            lambda x: layers.Multiply(name="o")(
+                [x, layers.Reshape((1, FEATURES))(layers.LSTM(FEATURES)(x))]
+            )
+        ),
+        r"'o' \(Multiply\), which joins a step with what is no step",
+    ),
+    "repeated onto the sequence": (
+        lambda: with_operator(
+            lambda x: x + layers.RepeatVector(STEPS)(layers.LSTM(FEATURES)(x))
+        ),
+        r"'o' \(Add\), which joins a step with what is no step",
+    ),
+    "an activation over steps": (
+        lambda: with_layers(
+            layers.Activation(lambda x: keras.ops.cumsum(x, axis=1), name="a"), lstm()
+        ),
+        r"'a' \(Activation\), which works on several steps at once",
+    ),
+    "a recurrent layer in each step": (
+        recurrent_in_each_step,
+        r"'t' \(TimeDistributed\), which runs a recurrent layer anew at every step",
+    ),
 }
 
 
