@@ -14,6 +14,8 @@ from keras_diffmask.gate_decision import GateDecision
 
 # In a file of weights, beside Keras' own entries "0", "1", ...
 _NOISE = "noise"
+# The rank of what is fixed, which is never the next to close.
+_NEVER = 1e9
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -143,19 +145,29 @@ class Gate(GateDecision):
         )
         self.build_decision()
 
-    def call(self, inputs: Any = None, training: bool | None = None) -> tuple[Any, Any]:
+    def call(
+        self, inputs: Any = None, training: bool | None = None, ranked: bool = False
+    ) -> tuple[Any, ...]:
         if self.regularizer and self.raw_logits is None and not self.losses:
             # No variable of its own that the penalty could hang on: added in
             # evaluation as well, where that of a variable counts too.
             self.add_loss(self._penalty(None))
         if not training:
-            return self.inference_mask(), self.keep_probability()
+            return self.told(ranked, self.inference_mask())
         logits = self.competing_logits()
         mask = self.estimator.sample(logits, self.seed_generator, self.steps())
         mask = self._unless_fixed(self._in_shape(mask))
         if self.step is not None:
             self.step.assign_add(1.0)
-        return mask, self.keep_probability()
+        return self.told(ranked, mask)
+
+    def told(self, ranked: bool, mask: Any) -> tuple[Any, ...]:
+        """What `call` returns; the score goes to nobody but a budget's controller."""
+        told = mask, self.keep_probability()
+        if not ranked:
+            return told
+        score = ops.where(self.is_decided(), _NEVER, self.score())
+        return *told, ops.stop_gradient(score)
 
     def inference_mask(self) -> Any:
         """The mask of inference, count and strip: one decision for all three."""
@@ -236,9 +248,13 @@ class Gate(GateDecision):
         if noise is not None:
             self.seed_generator.state.assign(noise)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        spec = keras.KerasTensor(self.mask_shape, dtype="float32")
-        return spec, keras.KerasTensor(self.mask_shape, dtype="float32")
+    def compute_output_spec(
+        self, *args: Any, ranked: bool = False, **kwargs: Any
+    ) -> tuple[Any, ...]:
+        return tuple(
+            keras.KerasTensor(self.mask_shape, dtype="float32")
+            for _ in range(3 if ranked else 2)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

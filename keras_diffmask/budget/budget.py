@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from numbers import Real
 
+from keras_diffmask.budget.charge import ALL, CHARGED
 from keras_diffmask.budget.units import UNITS, WANTS_UNIT, amount, example, is_number
 from keras_diffmask.costs import NAMES, LatencyTable, Measured
 from keras_diffmask.costs.latency import no_table
@@ -54,6 +55,9 @@ class Budget:
         warmup: float in [0, 1), the share of the ramp before the target begins
             to fall: weights that have learnt nothing yet say little
             about which channels are needed.
+        charged: who pays while the cost is above the target: `"all"` units, as a
+            Lagrangian has it, or the `"lowest"`, those alone that the target would
+            close, so that the others keep what they have learnt.
         margin: float >= 0, the share of the arena that is kept free for a
             board, and at least 8 KiB; 0 for nothing at all, where `ram` is the
             arena on the computer. It does not concern a `ram` in (0, 1].
@@ -64,8 +68,8 @@ class Budget:
     Raises:
         BudgetError: no cost was named, one is not positive, or `latency` has
             no table.
-        InvalidArgumentError: `search`, `ramp`, `warmup` or `margin` is outside its
-            range.
+        InvalidArgumentError: `search`, `ramp`, `warmup`, `charged` or `margin` is
+            outside its range.
 
     Example:
 
@@ -89,6 +93,7 @@ class Budget:
     search: float = 0.5
     ramp: float = 0.7
     warmup: float = 0.0
+    charged: str = ALL
     margin: float = 0.2
     measured: Measured | None = None
     latency_table: LatencyTable | None = None
@@ -116,6 +121,12 @@ class Budget:
                     f"{name}={getattr(self, name)!r}",
                     "Leave it out for the default.",
                 )
+        if self.charged not in CHARGED:
+            raise InvalidArgumentError(
+                f"charged to be {' or '.join(map(repr, CHARGED))}",
+                f"charged={self.charged!r}",
+                "Leave it out for the default.",
+            )
         if not 0 <= self.warmup < 1:
             raise InvalidArgumentError(
                 "warmup in [0, 1)",

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_diffmask.budget.budget import Budget
+from keras_diffmask.budget.charge import charged, with_gradient_of
 from keras_diffmask.budget.decision import Limit
 from keras_diffmask.costs import from_config
 from keras_diffmask.errors import BudgetError
@@ -32,11 +33,15 @@ class BudgetController(keras.layers.Layer):
         loss += price * c
         multiplier = max(0, multiplier + integral / steps * e)
 
+    With scores of the units, the c that is priced has a gradient for those alone that
+    the target would close, lowest score first: the others keep what they have learnt.
+
     It is a layer of the graph and takes the gates' keep probabilities as call
     arguments, so that it survives save, load and clone together with them.
 
     Args:
-        limits: list of `{"cost": config, "dense": float, "most": float}`.
+        limits: list of `{"cost": config, "dense": float, "most": float}`, and with
+            scores `"units"`, per gate what one of its units costs (`unit_costs`).
         gate_names: names of the gates, in the order of the probabilities.
         search: float in (0, 1], share of the steps of `fit` spent searching.
         ramp: float in (0, 1], share of the search after which the target is b.
@@ -45,6 +50,8 @@ class BudgetController(keras.layers.Layer):
     Call arguments:
         inputs: any tensor; returned as it is.
         keep_probabilities: list of tensors, one per gate.
+        scores: list of tensors, one per gate, by which units are ranked; without
+            them every unit pays.
         training: bool; the price is added while training only.
     """
 
@@ -72,19 +79,23 @@ class BudgetController(keras.layers.Layer):
         self.searching = add_state(self, "searching", (), 1.0)
 
     def call(
-        self, inputs: Any, keep_probabilities: Any = (), training: bool | None = None
+        self,
+        inputs: Any,
+        keep_probabilities: Any = (),
+        scores: Any = (),
+        training: bool | None = None,
     ) -> Any:
         if training:
-            self._charge(list(keep_probabilities))
+            self._charge(list(keep_probabilities), list(scores))
         return inputs
 
-    def _charge(self, keep_probabilities: list[Any]) -> None:
+    def _charge(self, keep_probabilities: list[Any], scores: list[Any]) -> None:
         searching = ops.convert_to_tensor(self.searching)
         steps = ops.convert_to_tensor(self.search_steps)
         progress = ops.clip(self._fallen(self.step, steps), 0.0, 1.0)
         targets = ops.convert_to_tensor(self.budgets, dtype="float32")
         targets = 1.0 - progress * (1.0 - targets)
-        shares = self.shares(keep_probabilities)
+        shares = self._priced(keep_probabilities, scores, targets)
         error = ops.stop_gradient(shares) - targets
         multipliers = ops.convert_to_tensor(self.multipliers)
         price = ops.relu(multipliers + _PROPORTIONAL * error) * searching
@@ -96,6 +107,20 @@ class BudgetController(keras.layers.Layer):
     def _fallen(self, step: Any, steps: Any) -> Any:
         """How far the target has fallen: from 0 on, and up to 1."""
         return (step / (self.ramp * steps) - self.warmup) / (1.0 - self.warmup)
+
+    def _priced(
+        self, keep_probabilities: list[Any], scores: list[Any], targets: Any
+    ) -> Any:
+        """`shares`, with the gradient of those who pay."""
+        if not scores:
+            return self.shares(keep_probabilities)
+        found = []
+        for place, limit in enumerate(self.limits):
+            chosen = charged(scores, limit["units"], targets[place])
+            pairs = zip(keep_probabilities, chosen, strict=True)
+            paying = [with_gradient_of(keep, one) for keep, one in pairs]
+            found.append(self.costs[place].expected(paying) / limit["dense"])
+        return ops.stack(found)
 
     def shares(self, keep_probabilities: list[Any]) -> Any:
         """Expected costs as fractions of the dense ones, shape `(limits,)`."""

@@ -47,7 +47,8 @@ def bake(
     def perform(call: Call, args: tuple, kwargs: dict) -> Any:
         operation = call.operation
         if isinstance(operation, Gate):
-            return operation.inference_mask(), operation.keep_probability()
+            ranked = kwargs.get("ranked", False)
+            return operation.told(ranked, operation.inference_mask())
         if isinstance(operation, BudgetController | WeightPenalty):
             return args[0]
         masks = {name: kwargs.pop(name) for name in list(kwargs) if "gate_mask" in name}

@@ -7,10 +7,12 @@ import numpy as np
 
 from keras_diffmask import rebuild
 from keras_diffmask.budget import (
+    LOWEST,
     Budget,
     BudgetController,
     Limit,
     check_reachable,
+    unit_costs,
     warn_if_free,
 )
 from keras_diffmask.costs import (
@@ -85,10 +87,12 @@ class ChannelMasker:
 
         def prepare(inputs: list[Any]) -> list[Any]:
             passed = inputs[place]
-            pairs = [gate(passed) for gate in self.gates]
-            self.masks = [mask for mask, _ in pairs]
+            is_ranked = bool(self.budget) and self.budget.charged == LOWEST
+            told = [gate(passed, ranked=is_ranked) for gate in self.gates]
+            self.masks, keeps, *scores = (list(one) for one in zip(*told, strict=True))
             for layer in charging:
-                passed = layer(passed, [probability for _, probability in pairs])
+                more = scores if isinstance(layer, BudgetController) else []
+                passed = layer(passed, keeps, *more)
             return [*inputs[:place], passed, *inputs[place + 1 :]]
 
         def perform(call: Call, args: tuple, kwargs: dict) -> Any:
@@ -274,6 +278,11 @@ class ChannelMasker:
                     "cost": costs[name].get_config(),
                     "dense": dense[name],
                     "most": min(value, dense[name]),
+                    **(
+                        {"units": unit_costs(costs[name], list(sizes))}
+                        if budget.charged == LOWEST
+                        else {}
+                    ),
                 }
                 for name, value in most.items()
             ],

@@ -17,6 +17,7 @@ from keras_diffmask.masking import gates, mask_model
 
 DENSE, OURS, NARROW, L1 = "dense", "ours", "narrowed", "L1 norm"
 HARD = "ours, hard concrete"
+RANKED = "ours, the lowest charged"
 JOINT_8, JOINT_4 = "ours with int8", "ours with int4"
 #: Part of the epochs after which everybody's decision falls: that of our search.
 HALF = Budget(macs=1.0).search
@@ -94,6 +95,12 @@ def ours_with_noise(task: Task) -> keras.Model:
     return _budgeted(task, "hard_concrete")
 
 
+def ours_by_rank(task: Task) -> keras.Model:
+    """As `ours`, but those alone pay that the target of a step would close."""
+    budget = Budget(macs=task.share, charged="lowest")
+    return mask_model(task.network(), ESTIMATOR, budget=budget)
+
+
 def ours_with_int8(task: Task) -> keras.Model:
     """Gates as in `ours`, with the device's 8-bit integers in the training."""
     return _budgeted(task, ESTIMATOR, quantization="int8")
@@ -128,6 +135,7 @@ METHODS: dict[str, Method] = {
     DENSE: Method(all_open, first=_OPEN),
     OURS: Method(ours, settings=_settings()),
     HARD: Method(ours_with_noise, settings=_settings("hard_concrete")),
+    RANKED: Method(ours_by_rank, settings={**_settings(), "charged": "lowest"}),
     JOINT_8: Method(ours_with_int8, settings=_settings()),
     JOINT_4: Method(ours_with_int4, settings=_settings()),
     NARROW: Method(narrowed),
