@@ -21,6 +21,7 @@ from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
 from keras_diffmask.export.emit.checks import check_content
 from keras_diffmask.export.emit.four_bits import pack_four_bits
+from keras_diffmask.export.emit.gaps import gap_in
 from keras_diffmask.export.emit.remains import without_remains
 from keras_diffmask.export.emit.repair import repair
 from keras_diffmask.export.model_io import shorten
@@ -110,8 +111,9 @@ def _write_learned(
             raise ConversionError(
                 "a learned range for every tensor of an int8 file, or calibration "
                 "data for those without",
-                f"neither ({why.received})",
-                "Pass calibration=x[:256], preprocessed as for training.",
+                gap_in(prepared.model, why.received),
+                "Pass calibration=x[:256], preprocessed as for training: it fills in "
+                "what training could not learn.",
             ) from error
         content = _write(prepared, order, samples, target)
     content = without_remains(content)
