@@ -8,6 +8,7 @@ from keras_diffmask.export.surgery.proved import proved
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import keep_countdowns
 from keras_diffmask.masking.stock import Quantizers
+from keras_diffmask.quantization import QuantizedModel
 
 
 def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
@@ -60,7 +61,7 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
     """
     if not keep_quantizers:
         return cut(proved(model))
-    slim = cut(proved(model, Quantizers.KEPT))
+    slim = cut(proved(model, Quantizers.KEPT), QuantizedModel)
     keep_countdowns(model, slim)
     return slim
 
