@@ -9,10 +9,18 @@ from keras_diffmask.keras_internals import as_functional, calls
 from keras_diffmask.layers import FakeQuantize
 from keras_diffmask.quantization import kinds
 
+_FILL = (
+    "Pass calibration=x[:256], preprocessed as for training: it fills in what training "
+    "could not learn."
+)
+_PART = (
+    "Build it as two layers, a depthwise convolution and a convolution of size 1: "
+    "between these a range is learned."
+)
 _RANGE = re.compile(r"([^/']+)/FakeQuantWithMinMaxVars")
 
 
-def gap_in(model: Any, told: str) -> str:
+def gap_in(model: Any, told: str) -> tuple[str, str]:
     """What has no learned range, by the name of its layer.
 
     Args:
@@ -20,19 +28,21 @@ def gap_in(model: Any, told: str) -> str:
         told: what the converter, or a check of its file, said.
 
     Returns:
-        Words for an error message; `told` where the layer is not to be found.
+        Words for an error message, with `told` where the layer is not to be found;
+        and what to do next.
     """
     found = list(calls(as_functional(model)))
     recurrent = [c.operation for c in found if kinds.kind_of(c) == kinds.RECURRENT]
     if recurrent:
         names = ", ".join(dict.fromkeys(repr(layer.name) for layer in recurrent))
-        return f"neither around {names}, for recurrent layers are calibrated"
+        return f"neither around {names}, for recurrent layers are calibrated", _FILL
     match = _RANGE.search(told)
     readers = _readers(found, match[1]) if match else []
     if not readers:
-        return f"neither ({told})"
+        return f"neither ({told})", _FILL
     names = ", ".join(f"{layer.name!r} ({type(layer).__name__})" for layer in readers)
-    return f"neither inside of {names}, which becomes several operators"
+    words = f"neither inside of {names}, which becomes several operators"
+    return words, _PART if any(map(_is_two, readers)) else _FILL
 
 
 def _readers(found: list[Any], name: str) -> list[Any]:

@@ -107,18 +107,23 @@ def _write_learned(
         if isinstance(error, DiffmaskError) and not isinstance(error, FloatLeftError):
             raise
         if not order["calibrated"]:
-            why = error if isinstance(error, DiffmaskError) else _translate(error)
-            raise ConversionError(
-                "a learned range for every tensor of an int8 file, or calibration "
-                "data for those without",
-                gap_in(prepared.model, why.received),
-                "Pass calibration=x[:256], preprocessed as for training: it fills in "
-                "what training could not learn.",
-            ) from error
-        content = _write(prepared, order, samples, target)
+            raise _gap(prepared.model, error) from error
+        try:
+            content = _write(prepared, order, samples, target)
+        except FloatLeftError as left:
+            raise _gap(prepared.model, left) from left
     content = without_remains(content)
     is_packed = order["four_bits"] and "int4" not in target.refused
     return pack_four_bits(content, target) if is_packed else content
+
+
+def _gap(model: Any, error: Exception) -> ConversionError:
+    why = error if isinstance(error, DiffmaskError) else _translate(error)
+    return ConversionError(
+        "a learned range for every tensor of an int8 file, or calibration data for "
+        "those without",
+        *gap_in(model, why.received),
+    )
 
 
 def _load_samples(path: Path, inputs: list[InputSize]) -> list[np.ndarray]:

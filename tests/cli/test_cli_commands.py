@@ -125,7 +125,7 @@ def test_no_command_replaces_a_file_without_being_told(run, files, tmp_path, wor
     paths = [files / x if "." in x else x for x in rest]
     paths[rest.index("-o") + 1] = written
     status, _, error = run(command, *paths)
-    assert status == 1 and "--force" in error and "exists" in error
+    assert status == 1 and "--force" in error and "exist" in error
     assert written.read_text() == "took time to make"
 
 

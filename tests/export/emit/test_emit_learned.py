@@ -153,7 +153,20 @@ def test_a_layer_of_several_operators_is_named() -> None:
     h = layers.SeparableConv2D(4, 3, name="two_in_one")(x)
     h = layers.Dense(5, activation="softmax")(layers.GlobalMaxPooling2D()(h))
     model = _trained(kd.quantize_model(keras.Model(x, h)))
-    named = r"neither inside of 'two_in_one' \(SeparableConv2D\)"
+    named = (
+        r"neither inside of 'two_in_one' \(SeparableConv2D\).*Build it as two layers"
+    )
+    for calibration in (None, X[:64]):
+        with pytest.raises(ConversionError, match=named):
+            export.to_tflite(model, calibration=calibration)
+
+
+def test_calibration_fills_in_what_was_not_learned() -> None:
+    x = keras.Input((10, 10, 3))
+    h = layers.Average(name="mean")([layers.Conv2D(4, 3)(x), layers.Conv2D(4, 3)(x)])
+    h = layers.Dense(5, activation="softmax")(layers.GlobalMaxPooling2D()(h))
+    model = _trained(kd.quantize_model(keras.Model(x, h)))
+    named = r"neither inside of 'mean' \(Average\).*Pass calibration=x\[:256\]"
     with pytest.raises(ConversionError, match=named):
         export.to_tflite(model)
     assert export.to_tflite(model, calibration=X[:64]).quantization == "int8"
