@@ -1,7 +1,7 @@
 """A finished .tflite model: its bytes and what one must know to use them."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from keras_diffmask.export import artifact_text
 from keras_diffmask.export.agreement import Agreement as Agreement
 from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.firmware import save_firmware
-from keras_diffmask.export.flatbuffer import read_subgraphs, reading
+from keras_diffmask.export.flatbuffer import is_tflite, read_subgraphs, reading
 from keras_diffmask.export.interpreter import RESOURCE_OPS, check_loads, run_batch
 from keras_diffmask.export.kind import quantization_of, specs_of
 from keras_diffmask.export.metadata import (
@@ -27,7 +27,7 @@ from keras_diffmask.export.tensor_spec import TensorSpec
 _STATEFUL_OPS = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF", *RESOURCE_OPS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """A .tflite model in memory. Made by `to_tflite` or by `Artifact.load`.
 
@@ -59,7 +59,7 @@ class Artifact:
     ```
     """
 
-    content: bytes = field(repr=False)
+    content: bytes
     name: str
     quantization: str
     target: str | None
@@ -75,6 +75,9 @@ class Artifact:
 
     def __str__(self) -> str:
         return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.name!r}, {self.quantization}, {self.nbytes:,} bytes>"
 
     @property
     def nbytes(self) -> int:
@@ -205,7 +208,9 @@ class Artifact:
                 "Check the path.",
             ) from error
         try:
-            check_whole(content)
+            # What is no .tflite file at all may speak of this library all the same.
+            if is_tflite(content):
+                check_whole(content)
             artifact = cls.from_content(content, name or path.stem)
             check_loads(content)
         except ArtifactError as error:

@@ -128,6 +128,11 @@ def reading(content: bytes | bytearray) -> Iterator[None]:
         ) from error
 
 
+def is_tflite(content: bytes | bytearray) -> bool:
+    """Whether the bytes bear the mark of a .tflite file, whole or not."""
+    return bytes(content[4:8]) == b"TFL3"
+
+
 def op_options(content: bytes | bytearray, name: str) -> list[Any]:
     """The tables of options of all operators of one kind, which must have some."""
     model = schema().Model.GetRootAs(content, 0)

@@ -86,7 +86,7 @@ class GateRow:
         return text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """What `summary` returns; `str` of it is the table.
 
@@ -115,6 +115,9 @@ class Summary:
     def to_dict(self) -> dict[str, Any]:
         """The summary as plain data, for JSON."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return f"<Summary of {self.model}>"
 
     def __str__(self) -> str:
         header = ("layer", "units", "parameters", "MACs", "float32 bytes")

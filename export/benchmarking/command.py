@@ -95,7 +95,7 @@ def benchmark(
 
     Example:
         >>> result = export.benchmark({"dense": dense, "pruned": "pruned.tflite"})
-        >>> print(result.table())
+        >>> print(result)
         >>> print(result.ratio("pruned", "dense"))
         0.312 (0.305..0.334)
         >>> export.benchmark([dense, pruned], "android", cores="big").save("a.json")

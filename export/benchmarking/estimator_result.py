@@ -53,7 +53,7 @@ class LeftOut:
     reason: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class EstimatorResult:
     """Everything one call of `estimator_steps` found.
 
@@ -74,6 +74,12 @@ class EstimatorResult:
     rounds: int
     machine: Machine
     created: str
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        return f"<EstimatorResult of {len(self.times)} pairs on {self.backend}>"
 
     def table(self) -> str:
         """Lines of text; a step's median, and the ratio with its 5 % and 95 %."""

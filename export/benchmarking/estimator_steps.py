@@ -61,7 +61,7 @@ def estimator_steps(
         InvalidArgumentError: a name is unknown, or a count out of range.
 
     Example:
-        >>> print(estimator_steps(["hard_concrete"], rounds=20).table())
+        >>> print(estimator_steps(["hard_concrete"], rounds=20))
     """
     suite.require_counts(rounds, batch)
     names = list(estimators.ALL_OBJECTS) if names is None else list(names)

@@ -84,7 +84,7 @@ def recurrent_steps(
         InvalidArgumentError: a count is out of range.
 
     Example:
-        >>> print(recurrent_steps(rounds=20).table())
+        >>> print(recurrent_steps(rounds=20))
     """
     suite.require_counts(rounds, batch)
     times: list[EstimatorTime] = []

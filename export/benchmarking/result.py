@@ -18,7 +18,7 @@ from keras_diffmask.export.devices import Conditions, DeviceFacts
 from keras_diffmask.export.machine import Machine
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class BenchmarkResult:
     """Everything one call of `benchmark` found.
 
@@ -39,7 +39,7 @@ class BenchmarkResult:
 
     Example:
         >>> result = export.benchmark({"dense": "dense.tflite", "small": "s.tflite"})
-        >>> print(result.table())
+        >>> print(result)
         >>> result.ratio("small", "dense").median
         >>> result.save("benchmark.json")
     """
@@ -55,6 +55,13 @@ class BenchmarkResult:
     commands: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     unfinished: str = ""
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        names = ", ".join(model.name for model in self.models)
+        return f"<BenchmarkResult of {names} on {self.device}>"
 
     def __getitem__(self, name: str) -> ModelTimes:
         for model in self.models:

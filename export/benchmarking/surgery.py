@@ -78,7 +78,7 @@ def surgery_times(
         InvalidArgumentError: an argument is out of range.
 
     Example:
-        >>> print(surgery_times((16, 128), rounds=1).table())
+        >>> print(surgery_times((16, 128), rounds=1))
     """
     _check(layers, rounds)
     suites: list[_Suite] = [

@@ -55,7 +55,7 @@ class Growth:
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class SurgeryResult:
     """Everything one call of `surgery_times` found.
 
@@ -74,6 +74,12 @@ class SurgeryResult:
     machine: Machine
     created: str
     resnet50_limit_s: float = RESNET50_SECONDS
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        return f"<SurgeryResult of {len(self.times)} networks>"
 
     def table(self) -> str:
         """Lines of text; medians in seconds, with the lowest and the highest."""

@@ -20,7 +20,7 @@ from keras_diffmask.export.cli.benchmark_steps import (
 )
 from keras_diffmask.export.cli.benchmark_table import measure_table
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_new, check_output, start_keras
+from keras_diffmask.export.cli.files import check_output, start_keras
 from keras_diffmask.export.device_names import EMULATED, HOST
 
 __all__ = ["EXAMPLE", "HELP", "NAME", "add_arguments", "check", "run"]
@@ -76,9 +76,8 @@ def check(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures the one that is asked for."""
     if arguments.output is not None:
-        check_output(arguments.output, ".json", *arguments.files, arguments.table)
-        if not arguments.force:
-            check_new(arguments.output)
+        given = (*arguments.files, arguments.table)
+        check_output(arguments.output, ".json", *given, force=arguments.force)
     if arguments.prepare:
         prepare_emulator(arguments, console)
     elif arguments.training_step in (ESTIMATORS, RECURRENT):

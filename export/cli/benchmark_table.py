@@ -14,7 +14,6 @@ def measure_table(arguments: argparse.Namespace, console: Console) -> None:
     where = "" if arguments.device == HOST else f" on {arguments.device}"
     with console.phase(f"operators{where}", max(len(model.layers), 1)) as advance:
         from keras_diffmask.export.latency import measure_latency
-        from keras_diffmask.export.latency.text import render
 
         table = measure_latency(
             model,
@@ -27,4 +26,4 @@ def measure_table(arguments: argparse.Namespace, console: Console) -> None:
         )
     if arguments.output is not None:
         table.save(arguments.output)
-    console.result(dataclasses.asdict(table), lambda: render(table))
+    console.result(dataclasses.asdict(table), table.__str__)

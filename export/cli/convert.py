@@ -10,7 +10,12 @@ from keras_diffmask.export import modes
 from keras_diffmask.export.artifact_text import difference
 from keras_diffmask.export.cli.arrays import read_arrays
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_output, read_lines, read_model
+from keras_diffmask.export.cli.files import (
+    add_force,
+    check_output,
+    read_lines,
+    read_model,
+)
 from keras_diffmask.export.cli.numbers import at_least
 
 NAME = "convert"
@@ -28,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("model", help="a .keras file of stock layers")
     parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    add_force(parser)
     parser.add_argument(
         "--quantization",
         choices=modes.NAMES,
@@ -91,7 +97,11 @@ def check(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Converts, and says what the file holds."""
     output = check_output(
-        arguments.output, ".tflite", arguments.model, arguments.calibration
+        arguments.output,
+        ".tflite",
+        arguments.model,
+        arguments.calibration,
+        force=arguments.force,
     )
     calibration = None
     if arguments.calibration:

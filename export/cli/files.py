@@ -1,5 +1,6 @@
 """Reading and writing files with the shell's words in the errors."""
 
+import argparse
 import os
 from pathlib import Path
 from typing import Any
@@ -74,20 +75,28 @@ def check_dataset(name: str | None) -> None:
     check_name(name)
 
 
-def check_output(output: str, suffix: str, *inputs: str | None) -> Path:
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Declares the option without which no command replaces a file."""
+    parser.add_argument(
+        "--force", action="store_true", help="replace the output where it exists"
+    )
+
+
+def check_output(output: str, suffix: str, *inputs: str | None, force: bool) -> Path:
     """Refuses an output that cannot work before anything takes time.
 
     Args:
         output: the file to write.
         suffix: how its name must end.
         inputs: files that are read and must not be replaced.
+        force: whether an existing file may be replaced.
 
     Returns:
         `output` as a path.
 
     Raises:
-        ArtifactError: another suffix, an input's own path, a directory, or no
-            directory to write in.
+        ArtifactError: another suffix, an input's own path, a directory, no
+            directory to write in, or an existing file without `force`.
     """
     path = Path(output)
     if path.suffix != suffix:
@@ -113,21 +122,13 @@ def check_output(output: str, suffix: str, *inputs: str | None) -> Path:
             f"{str(path.parent)!r}",
             "Choose another one, or change its permissions.",
         )
-    return path
-
-
-def check_new(output: str) -> None:
-    """Refuses to replace what took time to make.
-
-    Raises:
-        ArtifactError: there is a file of that name.
-    """
-    if Path(output).exists():
+    if path.exists() and not force:
         raise ArtifactError(
             "the name of a new file",
             f"{output!r}, which exists",
             "Choose another name, or replace it with --force.",
         )
+    return path
 
 
 def read_lines(path: str) -> list[str]:

@@ -5,7 +5,7 @@ import os
 
 from keras_diffmask.errors import ArtifactError
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_output, start_keras
+from keras_diffmask.export.cli.files import add_force, check_output, start_keras
 
 NAME = "import-tfmot"
 HELP = (
@@ -23,11 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, help="the .keras file to write"
     )
+    add_force(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Reads, closes, and writes."""
-    output = check_output(arguments.output, ".keras", arguments.model)
+    output = check_output(
+        arguments.output, ".keras", arguments.model, force=arguments.force
+    )
     if not os.path.exists(arguments.model):
         raise ArtifactError(
             "an existing file or folder", f"{arguments.model!r}", "Check the path."

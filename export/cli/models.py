@@ -5,7 +5,7 @@ import types
 from collections.abc import Callable
 
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_output, read_model
+from keras_diffmask.export.cli.files import add_force, check_output, read_model
 
 
 def _model_argument(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,7 @@ def _strip_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, help="the .keras file to write"
     )
+    add_force(parser)
 
 
 def _summary(arguments: argparse.Namespace, console: Console) -> None:
@@ -45,7 +46,9 @@ def _plan(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def _strip(arguments: argparse.Namespace, console: Console) -> None:
-    output = check_output(arguments.output, ".keras", arguments.model)
+    output = check_output(
+        arguments.output, ".keras", arguments.model, force=arguments.force
+    )
     model = read_model(arguments.model, arguments.unsafe, console)
     from keras_diffmask.export.model_io import save_model
     from keras_diffmask.export.surgery import plan, strip
@@ -66,10 +69,13 @@ def _pack_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, help="the .packed file to write"
     )
+    add_force(parser)
 
 
 def _pack(arguments: argparse.Namespace, console: Console) -> None:
-    output = check_output(arguments.output, ".packed", arguments.model)
+    output = check_output(
+        arguments.output, ".packed", arguments.model, force=arguments.force
+    )
     model = read_model(arguments.model, arguments.unsafe, console)
     from keras_diffmask.export.packing import pack
 

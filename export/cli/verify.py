@@ -4,7 +4,7 @@ import argparse
 
 from keras_diffmask.export.cli.arrays import read_arrays
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_new, check_output, read_model
+from keras_diffmask.export.cli.files import check_output, read_model
 
 NAME = "verify"
 HELP = (
@@ -52,9 +52,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     given = (arguments.file, arguments.model, arguments.data)
     for written, suffix in ((arguments.output, ".json"), (arguments.plot, ".png")):
         if written is not None:
-            check_output(written, suffix, *given)
-            if not arguments.force:
-                check_new(written)
+            check_output(written, suffix, *given, force=arguments.force)
     x = read_arrays(arguments.data, "examples")
     model = read_model(arguments.model, arguments.unsafe, console)
     simulation = None

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
+from keras_diffmask.export.emit.lone_norms import norms_as_kernels
 from keras_diffmask.gate import Gate
 from keras_diffmask.keras_internals import flatten_layers
 from keras_diffmask.layers import FakeQuantize
@@ -76,7 +77,7 @@ def learned_from(model: keras.Model, quantization: str | None) -> Learned:
     kernels = [x for x in layers if getattr(x, "quantizer", None)]
     dense = [x for x in kernels if isinstance(x, keras.layers.Dense)]
     return Learned(
-        bake(model, Quantizers.WRITTEN),
+        norms_as_kernels(bake(model, Quantizers.WRITTEN)),
         all(layer.quantizer.per_channel for layer in dense),
         any(layer.quantizer.bits == 4 for layer in kernels),
     )

@@ -21,6 +21,7 @@ from keras_diffmask.export.emit.admission import InputSize, resolve_inputs
 from keras_diffmask.export.emit.agreement import measure_agreement
 from keras_diffmask.export.emit.checks import check_content
 from keras_diffmask.export.emit.four_bits import pack_four_bits
+from keras_diffmask.export.emit.gaps import gap_in
 from keras_diffmask.export.emit.remains import without_remains
 from keras_diffmask.export.emit.repair import repair
 from keras_diffmask.export.model_io import shorten
@@ -106,17 +107,23 @@ def _write_learned(
         if isinstance(error, DiffmaskError) and not isinstance(error, FloatLeftError):
             raise
         if not order["calibrated"]:
-            why = error if isinstance(error, DiffmaskError) else _translate(error)
-            raise ConversionError(
-                "a learned range for every tensor of an int8 file, or calibration "
-                "data for those without",
-                f"neither ({why.received})",
-                "Pass calibration=x[:256], preprocessed as for training.",
-            ) from error
-        content = _write(prepared, order, samples, target)
+            raise _gap(prepared.model, error) from error
+        try:
+            content = _write(prepared, order, samples, target)
+        except FloatLeftError as left:
+            raise _gap(prepared.model, left) from left
     content = without_remains(content)
     is_packed = order["four_bits"] and "int4" not in target.refused
     return pack_four_bits(content, target) if is_packed else content
+
+
+def _gap(model: Any, error: Exception) -> ConversionError:
+    why = error if isinstance(error, DiffmaskError) else _translate(error)
+    return ConversionError(
+        "a learned range for every tensor of an int8 file, or calibration data for "
+        "those without",
+        *gap_in(model, why.received),
+    )
 
 
 def _load_samples(path: Path, inputs: list[InputSize]) -> list[np.ndarray]:

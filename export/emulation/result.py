@@ -58,7 +58,7 @@ class ModelCounts:
     counts: tuple[CoreCount, ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class InstructionCounts:
     """Everything one call of `benchmark(device="arm64-emulated")` found.
 
@@ -72,7 +72,7 @@ class InstructionCounts:
 
     Example:
         >>> found = export.benchmark(files, device="arm64-emulated")
-        >>> print(found.table())
+        >>> print(found)
         >>> found.ratio("pruned", "dense", "cortex-a76")
     """
 
@@ -82,6 +82,13 @@ class InstructionCounts:
     machine: Machine
     created: str
     device: str = EMULATED
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        names = ", ".join(model.name for model in self.models)
+        return f"<InstructionCounts of {names} on {self.device}>"
 
     def count(self, name: str, core: str, kernels: str = "xnnpack") -> CoreCount:
         """One model's count on a core.

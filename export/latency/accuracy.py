@@ -61,7 +61,7 @@ def latency_accuracy(
         InvalidArgumentError: an argument is out of range.
 
     Example:
-        >>> print(latency_accuracy(networks.resnet8()).table())
+        >>> print(latency_accuracy(networks.resnet8()))
     """
     if models < 3 or rounds < 1:
         raise InvalidArgumentError(

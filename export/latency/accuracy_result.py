@@ -32,7 +32,7 @@ class Foretold:
         return abs(self.predicted_us - self.measured_us) / self.measured_us
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class AccuracyResult:
     """Everything one call of `latency_accuracy` found.
 
@@ -59,6 +59,12 @@ class AccuracyResult:
     machine: Machine
     created: str
     error_limit: float = ERROR_LIMIT
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        return f"<AccuracyResult of {len(self.models)} models of {self.network}>"
 
     @property
     def median_error(self) -> float:

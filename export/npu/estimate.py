@@ -11,7 +11,7 @@ from keras_diffmask.errors import ArtifactError
 _PLACED = re.compile(r"^\s*(CPU|NPU): (\S+) = (.*?)(?: \(outputs .*)?$", re.M)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class VelaEstimate:
     """Vela's estimate: computed from a model of the chip, not measured.
 
@@ -54,6 +54,9 @@ class VelaEstimate:
 
     def __str__(self) -> str:
         return self.table()
+
+    def __repr__(self) -> str:
+        return f"<VelaEstimate of {self.name!r} on {self.accelerator}>"
 
     @property
     def npu_share(self) -> float:

@@ -20,7 +20,7 @@ NOTE = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Packed:
     """What `pack` returns; `str` of it is a table.
 
@@ -131,6 +131,9 @@ class Packed:
             ],
             "note": NOTE,
         }
+
+    def __repr__(self) -> str:
+        return f"<Packed, {self.nbytes:,} of {self.dense_nbytes:,} bytes>"
 
     def __str__(self) -> str:
         header = ("weight", "k of n", "rows", "packed bytes", "dense bytes")

@@ -27,7 +27,7 @@ from keras_diffmask.export.reporting.records import (
 FORMAT = "keras_diffmask.report/1"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """Models side by side, the first of them the base of every ratio.
 
@@ -59,6 +59,12 @@ class Report:
     search: Search | None = None
     versions: tuple[tuple[str, str], ...] = ()
     commands: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, *self.headline])
+
+    def __repr__(self) -> str:
+        return f"<Report {self.title!r} of {len(self.models)} models>"
 
     @property
     def headline(self) -> list[str]:

@@ -10,9 +10,9 @@ from keras_diffmask.graph import Cut, Proof, Step, what_stays
 from keras_diffmask.keras_internals import Call
 
 
-def cut(proof: Proof) -> keras.Model:
+def cut(proof: Proof, model_class: type[keras.Model] = keras.Model) -> keras.Model:
     """Return the stock model with every unit gone that `proof` lets go."""
-    return _Cutter(proof).run()
+    return _Cutter(proof).run(model_class)
 
 
 class _Cutter:
@@ -28,8 +28,8 @@ class _Cutter:
             proof.graph.model, self._make, lambda old: self.weights[id(old)]
         )
 
-    def run(self) -> keras.Model:
-        return self.rebuilder.run(self._perform)
+    def run(self, model_class: type[keras.Model]) -> keras.Model:
+        return self.rebuilder.run(self._perform, model_class)
 
     def _perform(self, call: Call, args: tuple, kwargs: dict) -> Any:
         step = self.steps.get(id(call.outputs[0]))

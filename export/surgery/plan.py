@@ -38,7 +38,7 @@ class PlanRow:
     saved_bytes: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What `export.strip` does to a model; `print(plan)` shows it as a table.
 
@@ -68,6 +68,9 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data, for JSON."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return f"<Plan of {self.model}: {self.removed_units:,} units go>"
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [

@@ -8,6 +8,7 @@ import numpy as np
 from keras_diffmask import keras_internals, rebuild
 from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
 from keras_diffmask.keras_internals import Call
+from keras_diffmask.quantization import QuantizedModel
 
 
 def recalibrate(model: keras.Model, x: Any, batch_size: int = 128) -> keras.Model:
@@ -169,7 +170,10 @@ def _copy(source: keras.Model) -> keras.Model:
         made.append((old, rebuild.clone(old)))
         return made[-1][1]
 
-    copy = rebuild.Rebuilder(source, make, rebuild.arrays_without_gates).run()
+    is_quantized = isinstance(source, QuantizedModel)
+    copy = rebuild.Rebuilder(source, make, rebuild.arrays_without_gates).run(
+        model_class=QuantizedModel if is_quantized else keras.Model
+    )
     for old, new in made:
         if len(rebuild.arrays(old)) > len(rebuild.arrays_without_gates(old)):
             # Gates and quantizers have weights of their own beside these.

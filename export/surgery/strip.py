@@ -12,6 +12,7 @@ from keras_diffmask.lora import has_lora
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import keep_countdowns
 from keras_diffmask.masking.stock import Quantizers
+from keras_diffmask.quantization import QuantizedModel
 from keras_diffmask.quantizers import quantizers_of
 
 
@@ -68,7 +69,7 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
         proof = proved(model)
         _warn_if_in_vain(model, proof)
         return cut(proof)
-    slim = cut(proved(model, Quantizers.KEPT))
+    slim = cut(proved(model, Quantizers.KEPT), QuantizedModel)
     keep_countdowns(model, slim)
     return slim
 

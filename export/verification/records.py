@@ -68,7 +68,7 @@ class LayerError:
     resolution: float | None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Verification:
     """What `verify` found.
 
@@ -97,6 +97,9 @@ class Verification:
 
     def __str__(self) -> str:
         return self.table()
+
+    def __repr__(self) -> str:
+        return f"<Verification of {self.name!r} with {self.samples:,} examples>"
 
     def pair(self, first: str, second: str) -> Pair:
         """The comparison of two sides, named in either order.

@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.costs.interpolation import Grid
+from keras_diffmask.costs.latency_text import render
 from keras_diffmask.errors import ArtifactError, BudgetError
 from keras_diffmask.lowering import Op, Program
 
@@ -49,9 +50,9 @@ class LatencyRow:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LatencyTable:
-    """What `export.measure_latency` found, as plain data.
+    """What `export.measure_latency` found, as plain data; `print` shows it.
 
     It belongs to one dense model, whatever its layers are called, and to the
     device that it was measured on. With t the interpolated rows,
@@ -91,6 +92,12 @@ class LatencyTable:
     machine: str = ""
     engine: str = ""
     created: str = ""
+
+    def __str__(self) -> str:
+        return render(self)
+
+    def __repr__(self) -> str:
+        return f"<LatencyTable of {self.model} on {self.device}>"
 
     def check(self, program: Program, sums: list[float]) -> None:
         """Refuse a model that the table was not measured on.

@@ -138,14 +138,14 @@ class Estimator:
         """
 
     def require_granularity(
-        self, level: str, offered: tuple[str, ...], name: str
+        self, level: str, offered: tuple[str, ...], name: str | None = None
     ) -> None:
         """Refuse a granularity at which the estimator means nothing.
 
         Args:
             level: canonical granularity.
             offered: those that there are in this place.
-            name: of the layer or model that is to be masked.
+            name: of the layer that is to be masked; None where it is a whole model.
 
         Raises:
             InvalidArgumentError: naming those at which it acts.
@@ -154,10 +154,14 @@ class Estimator:
         if granularity.kind(level) in works:
             return
         words = " or ".join(map(repr, works)) or "none on this layer"
+        where = "" if name is None else f" on {name!r}"
+        default = ", the default" if level == granularity.CHANNEL else ""
         raise InvalidArgumentError(
-            f"a granularity at which {type(self).__name__} acts on {name!r}: {words}",
-            f"granularity={level!r}",
-            "Pass one of these, or another estimator.",
+            f"a granularity at which {type(self).__name__} acts{where}: {words}",
+            f"granularity={level!r}" + default,
+            f"Pass for example granularity={works[0]!r}, or another estimator."
+            if works
+            else "Pass another estimator.",
         )
 
     @property

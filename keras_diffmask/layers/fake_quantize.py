@@ -1,5 +1,6 @@
 """FakeQuantize: activations on the device's integers, and the range they take."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -38,6 +39,8 @@ class FakeQuantize(Delayed):
             all the same.
         low: float <= 0, with `"fixed"`.
         high: float >= 0, with `"fixed"`.
+        stands_for: names of the model's outputs that come out here, in their
+            order; see `QuantizedModel`.
         **kwargs: keyword arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -77,6 +80,7 @@ class FakeQuantize(Delayed):
         delay: int = 0,
         low: float | None = None,
         high: float | None = None,
+        stands_for: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         # Ranges in float32 whatever the policy, and what comes in as it comes.
@@ -84,6 +88,7 @@ class FakeQuantize(Delayed):
         self.supports_masking = True
         self.bits, self.ranges, self.momentum = int(bits), ranges, float(momentum)
         self.fixed_low, self.fixed_high = low, high
+        self.stands_for = tuple(stands_for)
         self._require_arguments_in_range()
 
     def _require_arguments_in_range(self) -> None:
@@ -162,4 +167,5 @@ class FakeQuantize(Delayed):
             "momentum": self.momentum,
             "low": self.fixed_low,
             "high": self.fixed_high,
+            "stands_for": list(self.stands_for),
         }

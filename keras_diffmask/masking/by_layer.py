@@ -39,7 +39,7 @@ class LayerMasker:
     def run(self, model_class: type[MaskedModel] = MaskedModel) -> MaskedModel:
         gated = [layer for layer in self.source.layers if self._maskable(layer)]
         if not gated:
-            raise nothing_to_mask(self.source, self.level)
+            raise nothing_to_mask(self.source, self.level, self.selection.told)
         self.selection.require_gates(gated, self.level)
         rebuilder = rebuild.Rebuilder(self.source, self._make, self._weights)
         model = rebuilder.run(model_class=model_class)

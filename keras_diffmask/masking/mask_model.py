@@ -10,6 +10,7 @@ from keras_diffmask.budget import Budget
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
 from keras_diffmask.graph import ChannelGraph, trace
 from keras_diffmask.inline import inlined
+from keras_diffmask.keras_internals import as_functional
 from keras_diffmask.masking.by_branch import place_branches
 from keras_diffmask.masking.by_channel import ChannelMasker
 from keras_diffmask.masking.by_layer import LayerMasker
@@ -22,6 +23,7 @@ from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import nothing_to_mask, require_unmasked
 from keras_diffmask.quantization import (
     insert_quantizers,
+    names_of,
     require_plain,
     split_activations,
 )
@@ -136,7 +138,7 @@ def mask_model(
         source = split_activations(source)
     selection = Selection(source, estimator, include, exclude)
     level = _granularity(granularity)
-    selection.require(level, source)
+    selection.require(level)
     regularizer = regularizers_module.get(gate_regularizer)
     multiple = _multiple(channel_multiple)
     settings = GateSettings(regularizer, logit_scale, multiple, integers)
@@ -145,21 +147,24 @@ def mask_model(
         _refuse_without_channels(level, budget, channel_multiple)
     if level not in _SHARED:
         masked = LayerMasker(source, selection, level, settings).run(model_class)
-        return _quantized(masked, integers)
+        return _quantized(masked, integers, model)
     graph = trace(source)
     placement = _placed(level, graph, selection)
     if not placement.groups:
-        raise nothing_to_mask(source, level)
+        raise nothing_to_mask(source, level, selection.told)
     gated = [step.layer for item in placement.groups for step in item.writers]
     selection.require_gates(gated, level)
     masker = ChannelMasker(graph, placement, selection, budget, settings)
-    return _quantized(masker.run(model_class), integers)
+    return _quantized(masker.run(model_class), integers, model)
 
 
-def _quantized(model: MaskedModel, integers: Quantization | None) -> MaskedModel:
+def _quantized(
+    masked: MaskedModel, integers: Quantization | None, model: keras.Model
+) -> MaskedModel:
     if integers is None:
-        return model
-    return insert_quantizers(model, integers, type(model))
+        return masked
+    names = names_of(as_functional(model).outputs)
+    return insert_quantizers(masked, integers, names, type(masked))
 
 
 #: Granularities of gates that several layers share.

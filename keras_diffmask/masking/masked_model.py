@@ -8,10 +8,11 @@ import keras
 from keras_diffmask.masking.budgeted import controller_of
 from keras_diffmask.masking.search import BudgetLog, BudgetSchedule
 from keras_diffmask.masking.weight_decay import protect_gates
+from keras_diffmask.quantization import QuantizedModel
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
-class MaskedModel(keras.Model):
+class MaskedModel(QuantizedModel):
     """A Functional model whose `fit` meets the budget it was masked with.
 
     Everything is as in `keras.Model`. With a budget, `fit` tells the

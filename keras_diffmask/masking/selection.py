@@ -95,6 +95,9 @@ class Selection:
             holds; what none matches gets `"hard_concrete"`.
         include: selector of the layers to gate, or None for all.
         exclude: selector of the layers to leave alone, or None.
+
+    Attributes:
+        told: those of `include` and `exclude` that were given, in words.
     """
 
     def __init__(
@@ -103,6 +106,11 @@ class Selection:
         everything: Callable[[Any], bool] = lambda layer: True  # noqa: E731
         self._include, self._exclude = everything, None
         self._is_partial = include is not None
+        self.told = tuple(
+            f"{argument}={value!r}"
+            for argument, value in (("include", include), ("exclude", exclude))
+            if value is not None
+        )
         self._asked_for: list[Selector] = []
         if include is not None:
             self._include = self._asked(include, model, "include")
@@ -135,14 +143,14 @@ class Selection:
         for selector in self._asked_for:
             selector.require_named(names, level)
 
-    def require(self, level: str, model: keras.Model) -> None:
+    def require(self, level: str) -> None:
         """Refuse estimators that mean nothing at a granularity.
 
         Raises:
             InvalidArgumentError: naming those at which they do.
         """
         for _, estimator in self._estimators:
-            estimator.require_granularity(level, granularity.NAMES, model.name)
+            estimator.require_granularity(level, granularity.NAMES)
 
     def takes(self, layer: Any) -> bool:
         """Whether a layer of its own gates gets them."""

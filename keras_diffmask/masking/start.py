@@ -76,7 +76,25 @@ def below_one(layer: Any, start: float) -> InvalidArgumentError:
     )
 
 
-def nothing_to_mask(model: keras.Model, level: str) -> UnsupportedModelError:
+def nothing_to_mask(
+    model: keras.Model, level: str, told: tuple[str, ...]
+) -> UnsupportedModelError:
+    """The error of a model where no gate has a place.
+
+    Args:
+        model: the model.
+        level: canonical granularity.
+        told: the arguments that leave layers alone, in words.
+    """
+    if told:
+        return UnsupportedModelError(
+            f"{' and '.join(told)} to leave a layer that can have a gate at "
+            f"granularity {level!r}",
+            f"model {model.name!r}, where none is left: the output layer keeps its "
+            "units, for instance",
+            "Choose other layers; keras_diffmask.export.plan(model) says what holds "
+            "each.",
+        )
     if level == granularity.BRANCH:
         return UnsupportedModelError(
             "a model with at least one residual branch: layers with weights whose "

@@ -6,3 +6,7 @@ from keras_diffmask.quantization.quantize_model import (
     quantize_model as quantize_model,
 )
 from keras_diffmask.quantization.quantize_model import require_plain as require_plain
+from keras_diffmask.quantization.quantized_model import (
+    QuantizedModel as QuantizedModel,
+)
+from keras_diffmask.quantization.quantized_model import names_of as names_of

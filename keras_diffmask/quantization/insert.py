@@ -1,6 +1,7 @@
 """Insert: a model with quantizers on its kernels and between its layers."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,20 +11,25 @@ from keras_diffmask.keras_internals import Call
 from keras_diffmask.layers import FakeQuantize
 from keras_diffmask.quantization import kinds
 from keras_diffmask.quantization.points import Point, find_points
+from keras_diffmask.quantization.quantized_model import QuantizedModel
 from keras_diffmask.quantizers import Quantization
 
 
 def insert_quantizers(
-    model: keras.Model, quantization: Quantization, model_class: type = keras.Model
+    model: keras.Model,
+    quantization: Quantization,
+    names: Sequence[str],
+    model_class: type = QuantizedModel,
 ) -> keras.Model:
     """The model with the device's integers simulated in it.
 
     Args:
         model: a Functional model, masked or not. It is not changed.
         quantization: how.
+        names: what the user's model calls its outputs.
         model_class: the class of the result.
     """
-    return _Inserter(model, quantization).run(model_class)
+    return _Inserter(model, quantization, names).run(model_class)
 
 
 def split_activations(model: keras.Model) -> keras.Model:
@@ -66,10 +72,13 @@ def _has_operator(layer: Any) -> bool:
 
 
 class _Inserter:
-    def __init__(self, model: keras.Model, quantization: Quantization) -> None:
+    def __init__(
+        self, model: keras.Model, quantization: Quantization, names: Sequence[str]
+    ) -> None:
         self.model = model
         self.quantization = quantization
         self.points = find_points(model)
+        self.outputs = self._outputs(names)
         self.ranges: dict[int, FakeQuantize] = {}
         self.rebuilder = rebuild.Rebuilder(model, self._make, lambda old: None)
         self.copied: list[tuple[Any, Any]] = []
@@ -80,6 +89,14 @@ class _Inserter:
         for old, new in self.copied:
             _copy(old, new)
         return result
+
+    def _outputs(self, names: Sequence[str]) -> dict[int, list[str]]:
+        """Key of a range -> names of the outputs that it is the end of."""
+        outputs: dict[int, list[str]] = {}
+        for tensor, name in zip(self.model.outputs, names, strict=True):
+            if id(tensor) in self.points:
+                outputs.setdefault(self.points[id(tensor)].key, []).append(name)
+        return outputs
 
     def _warn_of_floats(self) -> None:
         """Kernels inside of what no masked layer stands for train in floats."""
@@ -146,6 +163,7 @@ class _Inserter:
             quantization.delay,
             low=low,
             high=high,
+            stands_for=self.outputs.get(point.key, ()),
             name=self.rebuilder.free_name(f"{point.name}_range"),
         )
 

@@ -6,8 +6,9 @@ from keras_diffmask import rebuild
 from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
 from keras_diffmask.gate import Gate
 from keras_diffmask.inline import inlined
-from keras_diffmask.keras_internals import flatten_layers
+from keras_diffmask.keras_internals import as_functional, flatten_layers
 from keras_diffmask.quantization.insert import insert_quantizers, split_activations
+from keras_diffmask.quantization.quantized_model import names_of
 from keras_diffmask.quantizers import Delayed, Quantization, get_quantization
 
 
@@ -35,7 +36,8 @@ def quantize_model(
             `quantizers.Quantization`.
 
     Returns:
-        A Functional model, not compiled, whose layers have the original's names.
+        A Functional model, not compiled, whose layers and outputs have the
+        original's names.
 
     Warns:
         UserWarning: weights that stay in floats, inside of a `TimeDistributed`, say.
@@ -66,7 +68,8 @@ def quantize_model(
     source = inlined(model)
     rebuild.require_finite(source)
     require_plain(source)
-    return insert_quantizers(split_activations(source), chosen)
+    names = names_of(as_functional(model).outputs)
+    return insert_quantizers(split_activations(source), chosen, names)
 
 
 def require_plain(model: keras.Model) -> None:

@@ -97,13 +97,36 @@ def test_pack_writes_what_can_be_read_back(run, run_json, files, tmp_path):
     output = tmp_path / "tiny.packed"
     status, out, _ = run("pack", files / "masked.keras", "-o", output)
     assert status == 0 and "Stock TFLite" in out
-    report = run_json("pack", files / "masked.keras", "-o", output)
+    report = run_json("pack", files / "masked.keras", "-o", output, "--force")
     assert report["output"] == str(output)
     packed = Packed.load(output)
     assert {row["name"]: row["bytes"] for row in report["weights"]} == {
         one.name: one.nbytes for one in packed.tensors
     }
     assert packed.arrays()["head/kernel"].shape == (6, 3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "strip masked.keras -o slim.keras",
+        "pack masked.keras -o old.packed",
+        "convert plain.keras -o old.tflite",
+        "import-tfmot masked.keras -o old.keras",
+        "verify old.tflite plain.keras --data x.npy -o old.json",
+        "benchmark old.tflite -o old.json",
+        "report old.tflite -o old.html",
+    ],
+)
+def test_no_command_replaces_a_file_without_being_told(run, files, tmp_path, words):
+    command, *rest = words.split()
+    written = tmp_path / rest[rest.index("-o") + 1]
+    written.write_text("took time to make")
+    paths = [files / x if "." in x else x for x in rest]
+    paths[rest.index("-o") + 1] = written
+    status, _, error = run(command, *paths)
+    assert status == 1 and "--force" in error and "exist" in error
+    assert written.read_text() == "took time to make"
 
 
 def test_convert_float32_is_the_default(converted):

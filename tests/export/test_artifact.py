@@ -73,7 +73,18 @@ def test_load_missing(tmp_path):
         export.Artifact.load(tmp_path / "model.tflite")
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"\0" * 64, b"PK\3\4" + b"x" * 99])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"short",
+        b"\0" * 64,
+        b"PK\3\4" + b"x" * 99,
+        # A .keras file of a masked model, and a script, speak of this library.
+        b"PK\3\4" + b"x" * 99 + b'"registered_name": "keras_diffmask>Gate"',
+        b"from keras_diffmask import export\nprint('kd1-0123abcd')\n",
+    ],
+)
 def test_load_something_else(tmp_path, content):
     path = tmp_path / "model.tflite"
     path.write_bytes(content)

@@ -234,9 +234,9 @@ def test_estimator_that_means_nothing_for_a_branch_is_refused() -> None:
     with pytest.raises(InvalidArgumentError) as error:
         kd.mask_model(_two_blocks(), granularity="branch", estimator=_OfWeights())
     assert str(error.value) == (
-        "Expected a granularity at which _OfWeights acts on 'blocks': 'weight' or "
-        "'kernel'; received granularity='branch'. Pass one of these, or another "
-        "estimator."
+        "Expected a granularity at which _OfWeights acts: 'weight' or 'kernel'; "
+        "received granularity='branch'. Pass for example granularity='weight', or "
+        "another estimator."
     )
 
 

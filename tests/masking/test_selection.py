@@ -10,7 +10,11 @@ from keras import layers
 
 import keras_diffmask as kd
 from keras_diffmask import export
-from keras_diffmask.errors import BudgetError, InvalidArgumentError
+from keras_diffmask.errors import (
+    BudgetError,
+    InvalidArgumentError,
+    UnsupportedModelError,
+)
 from tests.laws import alive
 
 
@@ -165,3 +169,33 @@ def test_a_budget_that_does_not_say_of_what_is_refused(budget: Any) -> None:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     with pytest.raises(BudgetError, match=r"a kd.Budget or None; received .*macs=0.3"):
         kd.mask_model(model, budget=budget)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"include": "cls"}, "include='cls'"),
+        ({"exclude": ["body"]}, r"exclude=\['body'\]"),
+        ({"include": "body", "exclude": "body"}, "include='body' and exclude='body'"),
+    ],
+)
+def test_where_nothing_is_left_the_arguments_are_named(
+    chosen: dict[str, Any], told: str
+) -> None:
+    inputs = keras.Input((4,))
+    body = keras.layers.Dense(8, "relu", name="body")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="cls")(body))
+    sentence = f"Expected {told} to leave a layer that can have a gate at granularity"
+    with pytest.raises(UnsupportedModelError, match=sentence):
+        kd.mask_model(model, **chosen)
+
+
+def test_the_default_granularity_is_said_to_be_one() -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    with pytest.raises(InvalidArgumentError) as error:
+        kd.mask_model(model, "soft_threshold")
+    assert str(error.value) == (
+        "Expected a granularity at which SoftThreshold acts: 'weight'; received "
+        "granularity='channel', the default. Pass for example granularity='weight', "
+        "or another estimator."
+    )

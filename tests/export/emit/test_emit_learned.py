@@ -1,6 +1,5 @@
 """Files written from what a model with quantizers learned in training."""
 
-import re
 from typing import Any
 
 import keras
@@ -134,8 +133,11 @@ def test_an_lstm_takes_its_ranges_from_calibration() -> None:
     model, x, y = _sequences()
     masked = kd.mask_model(model, budget=kd.Budget(macs=0.6), quantization="int8")
     slim = export.strip(_trained(masked, x, y), keep_quantizers=True)
-    with pytest.raises(ConversionError, match=re.escape("Pass calibration=x[:256]")):
+    with pytest.raises(ConversionError) as error:
         export.to_tflite(slim)
+    names = ", ".join(repr(x.name) for x in slim.layers if isinstance(x, layers.LSTM))
+    assert f"neither around {names}, for recurrent layers" in str(error.value)
+    assert "Pass calibration=x[:256]" in str(error.value)
     artifact = export.to_tflite(slim, calibration=x[:128])
     assert artifact.ops.count("UNIDIRECTIONAL_SEQUENCE_LSTM") == 2
     assert artifact.quantization == "int8"
@@ -143,6 +145,31 @@ def test_an_lstm_takes_its_ranges_from_calibration() -> None:
     simulated = slim.predict(x[:64], verbose=0)
     rms = np.sqrt(np.mean((found - simulated) ** 2) / np.mean(simulated**2))
     assert rms < 0.03
+
+
+def test_a_layer_of_several_operators_is_named() -> None:
+    """Between its two convolutions nothing was rounded in training."""
+    x = keras.Input((10, 10, 3))
+    h = layers.SeparableConv2D(4, 3, name="two_in_one")(x)
+    h = layers.Dense(5, activation="softmax")(layers.GlobalMaxPooling2D()(h))
+    model = _trained(kd.quantize_model(keras.Model(x, h)))
+    named = (
+        r"neither inside of 'two_in_one' \(SeparableConv2D\).*Build it as two layers"
+    )
+    for calibration in (None, X[:64]):
+        with pytest.raises(ConversionError, match=named):
+            export.to_tflite(model, calibration=calibration)
+
+
+def test_calibration_fills_in_what_was_not_learned() -> None:
+    x = keras.Input((10, 10, 3))
+    h = layers.Average(name="mean")([layers.Conv2D(4, 3)(x), layers.Conv2D(4, 3)(x)])
+    h = layers.Dense(5, activation="softmax")(layers.GlobalMaxPooling2D()(h))
+    model = _trained(kd.quantize_model(keras.Model(x, h)))
+    named = r"neither inside of 'mean' \(Average\).*Pass calibration=x\[:256\]"
+    with pytest.raises(ConversionError, match=named):
+        export.to_tflite(model)
+    assert export.to_tflite(model, calibration=X[:64]).quantization == "int8"
 
 
 def test_what_is_not_learned_is_refused() -> None:

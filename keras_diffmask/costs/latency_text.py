@@ -1,9 +1,12 @@
 """A latency table as lines to read: the steps in which times rise."""
 
-from keras_diffmask.costs import LatencyRow, LatencyTable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_diffmask.costs.latency_table import LatencyRow, LatencyTable
 
 
-def render(table: LatencyTable) -> str:
+def render(table: "LatencyTable") -> str:
     """Lays a latency table out as text.
 
     Args:
@@ -24,7 +27,7 @@ def render(table: LatencyTable) -> str:
     return "\n".join(lines)
 
 
-def _lines(row: LatencyRow) -> list[str]:
+def _lines(row: "LatencyRow") -> list[str]:
     dense = row.ns[-1][-1]
     width = max(len(f"{ns / 1e3:,.2f}") for ns in row.ns[-1])
     return [
