@@ -9,11 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_diffmask.errors import (
-    ArtifactError,
-    ConversionError,
-    DiffmaskError,
-)
+from keras_diffmask.errors import ArtifactError, ConversionError, DiffmaskError
 from keras_diffmask.export.litert import litert
 
 
