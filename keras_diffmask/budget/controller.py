@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_diffmask import keras_internals
 from keras_diffmask.budget.budget import Budget
 from keras_diffmask.budget.decision import Limit
 from keras_diffmask.costs import from_config
@@ -74,7 +75,8 @@ class BudgetController(keras.layers.Layer):
     def call(
         self, inputs: Any, keep_probabilities: Any = (), training: bool | None = None
     ) -> Any:
-        if training:
+        # A model that is called twice in a step has the same gates, and one price.
+        if training and keras_internals.is_first_in_step(self):
             self._charge(list(keep_probabilities))
         return inputs
 
