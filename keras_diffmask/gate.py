@@ -48,7 +48,8 @@ class Gate(GateDecision):
             with the largest score opens when all others are closed.
         logit_scale: float > 0, the learning-rate multiplier.
         multiple: int >= 1. The inference mask has a multiple of so many units
-            open, or all: those of the next largest scores open as well.
+            open, or all: those of the next largest scores open as well. Of a unit
+            that stands for several channels fewer make a `channel_multiple`.
         unit_axes: axes of the mask along which output units lie, the others
             being inputs and positions. Matters to estimators whose elements
             compete, such as `TopK`.

@@ -62,9 +62,7 @@ def test_decision_for_a_looser_budget_is_not_trained_on(tmp_path: Path) -> None:
     """Weights bring the decision along, but not what it was decided for."""
     masked = _with_weights_of_another(tmp_path / "loose.weights.h5", 0.8)
     before = [keras.ops.convert_to_numpy(v) for v in masked.variables]
-    sentence = (
-        r"macs of \d+\.\d% where the budget is 50\.0%.*finalize\(model\)"
-    )
+    sentence = r"macs of \d+\.\d% where the budget is 50\.0%.*finalize\(model\)"
     with pytest.raises(BudgetError, match=sentence):
         masked.fit(X, X[:, :2], verbose=0)
     for variable, value in zip(masked.variables, before, strict=True):
