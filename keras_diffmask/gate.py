@@ -8,9 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_diffmask import errors, estimators, regularizers
+from keras_diffmask import errors, estimators, keras_internals, regularizers
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate_decision import GateDecision
+from keras_diffmask.state import Noise
 
 # In a file of weights, beside Keras' own entries "0", "1", ...
 _NOISE = "noise"
@@ -29,7 +30,9 @@ class Gate(GateDecision):
         mask, keep_probability = gate(inputs)
         y = MaskedDense(8, estimator=None)(x, gate_mask=mask)
 
-    Shared like that it stays one gate through save, load and clone.
+    Shared like that it stays one gate through save, load and clone. Called more
+    than once in a training step, by a layer or a model that is, it draws once: the
+    mask is the same, and the step is counted once.
 
     The logits move `logit_scale` times as fast as an ordinary weight would,
     under any optimizer that treats the entries of a weight one by one: they
@@ -47,7 +50,8 @@ class Gate(GateDecision):
             with the largest score opens when all others are closed.
         logit_scale: float > 0, the learning-rate multiplier.
         multiple: int >= 1. The inference mask has a multiple of so many units
-            open, or all: those of the next largest scores open as well.
+            open, or all: those of the next largest scores open as well. Of a unit
+            that stands for several channels fewer make a `channel_multiple`.
         unit_axes: axes of the mask along which output units lie, the others
             being inputs and positions. Matters to estimators whose elements
             compete, such as `TopK`.
@@ -98,7 +102,7 @@ class Gate(GateDecision):
             self.regularizer.check(self)
         # What a penalty counts, where weights lie under several gates at once.
         self.count_weights: Callable[[], Any] | None = None
-        self.seed_generator = keras.random.SeedGenerator()
+        self.seed_generator = Noise()
 
     def _require_arguments_in_range(self) -> None:
         shape, scale = self.mask_shape, self.logit_scale
@@ -148,6 +152,9 @@ class Gate(GateDecision):
     def call(
         self, inputs: Any = None, training: bool | None = None, ranked: bool = False
     ) -> tuple[Any, ...]:
+        again = bool(training) and not keras_internals.is_first_in_step(self)
+        if training and not again:
+            self.count_step()
         if self.regularizer and self.raw_logits is None and not self.losses:
             # No variable of its own that the penalty could hang on: added in
             # evaluation as well, where that of a variable counts too.
@@ -155,11 +162,9 @@ class Gate(GateDecision):
         if not training:
             return self.told(ranked, self.inference_mask())
         logits = self.competing_logits()
-        mask = self.estimator.sample(logits, self.seed_generator, self.steps())
-        mask = self._unless_fixed(self._in_shape(mask))
-        if self.step is not None:
-            self.step.assign_add(1.0)
-        return self.told(ranked, mask)
+        self.seed_generator.start(again)
+        mask = self.estimator.sample(logits, self.seed_generator, self.at_step())
+        return self.told(ranked, self._unless_fixed(self._in_shape(mask)))
 
     def told(self, ranked: bool, mask: Any) -> tuple[Any, ...]:
         """What `call` returns; the score goes to nobody but a budget's controller."""
@@ -172,7 +177,7 @@ class Gate(GateDecision):
     def inference_mask(self) -> Any:
         """The mask of inference, count and strip: one decision for all three."""
         logits = self.competing_logits()
-        mask = self._in_shape(self.estimator.decide(logits, self.steps()))
+        mask = self._in_shape(self.estimator.decide(logits, self.at_step()))
         one = self._scale()
         if self.min_keep:
             flat = ops.reshape(self.score(), (-1,))
@@ -200,13 +205,13 @@ class Gate(GateDecision):
     def keep_probability(self) -> Any:
         """P(mask != 0), with its gradient; the decision itself when fixed."""
         logits = self.competing_logits()
-        soft = self._in_shape(self.estimator.keep_probability(logits, self.steps()))
+        soft = self._in_shape(self.estimator.keep_probability(logits, self.at_step()))
         return self._unless_fixed(soft, 1.0)
 
     def _scale(self) -> Any:
         """What multiplies an open unit: 1 for all estimators but one."""
         logits = self.competing_logits()
-        return self._in_shape(self.estimator.scale(logits, self.steps()))
+        return self._in_shape(self.estimator.scale(logits, self.at_step()))
 
     def competing_logits(self) -> Any:
         """The logits as the estimator sees them: in rows, where it has `rows`."""

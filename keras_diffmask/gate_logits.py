@@ -11,7 +11,7 @@ from keras import ops
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.estimators import Estimator
 from keras_diffmask.estimators.estimator import straight_through
-from keras_diffmask.state import add_state
+from keras_diffmask.state import add_state, step_of
 
 
 class GateLogits(keras.layers.Layer):
@@ -106,9 +106,22 @@ class GateLogits(keras.layers.Layer):
         weights = [layer.read_by_gate(name) for name in names] if layer else []
         return tuple(ops.cast(weight, "float32") for weight in weights)
 
+    def count_step(self) -> None:
+        """A training step begins; counted only where a schedule asks for it."""
+        if self.step is not None:
+            self.step.assign_add(1.0)
+
     def steps(self) -> Any:
-        """Training steps so far; counted only where a schedule asks for them."""
+        """Training steps so far, with the one under way."""
         return 0.0 if self.step is None else ops.convert_to_tensor(self.step)
+
+    def at_step(self) -> Any:
+        """The step under way, or else the last one, from 0 on: a schedule's place.
+
+        The same from the first call of a step to the penalties, for which Keras asks
+        after all calls, and on to the inference between this step and the next.
+        """
+        return 0.0 if self.step is None else step_of(self.step)
 
     def _within_range(self, raw: Any) -> Any:
         # Applied by the optimizer after its step: far outside the range the

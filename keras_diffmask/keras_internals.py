@@ -17,7 +17,7 @@ from keras.src.applications.convnext import StochasticDepth as StochasticDepth
 from keras.src.applications.inception_resnet_v2 import (
     CustomScaleLayer as CustomScaleLayer,
 )
-from keras.src.backend.common import masking
+from keras.src.backend import common
 from keras.src.saving import serialization_lib
 
 from keras_diffmask.errors import UnsupportedModelError
@@ -243,18 +243,37 @@ def mask_of(tensor: Any) -> Any:
     Keras fills the argument `mask` of a call with it, but only where the call
     has one tensor argument: a `gate_mask` is a second.
     """
-    return masking.get_keras_mask(tensor)
+    return common.masking.get_keras_mask(tensor)
 
 
 def hand_on_mask(source: Any, target: Any) -> None:
     """Attach to `target` the mask that Keras attached to `source`, if any."""
     if mask_of(source) is not None:
-        masking.set_keras_mask(target, mask_of(source))
+        common.masking.set_keras_mask(target, mask_of(source))
 
 
 def in_training_call(layer: keras.layers.Layer) -> bool:
     """Whether the outermost call in progress runs in training mode."""
     return bool(layer._get_call_context().training)
+
+
+def is_first_in_step(layer: keras.layers.Layer) -> bool:
+    """Whether this is the layer's first call in the call of the whole model.
+
+    Later ones are of a shared layer, or of a model that another calls twice. Asked
+    while a graph is traced: the answer is part of the graph.
+    """
+    call: Any = common.global_state.get_global_attribute("current_call_ctx")
+    if common.stateless_scope.in_stateless_scope():
+        # JAX runs the model's `call`: each of its layers is the first to be called.
+        call = common.stateless_scope.get_stateless_scope()
+    # What a symbolic call does to variables is forgotten.
+    if call is None or common.symbolic_scope.in_symbolic_scope():
+        return True
+    seen = vars(call).setdefault("_diffmask_seen", set())
+    count = len(seen)
+    seen.add(id(layer))
+    return len(seen) > count
 
 
 def pull_state(model: keras.Model) -> None:

@@ -14,8 +14,9 @@ class Schedule:
 
     It stays at `start` for `delay` steps, takes `steps` more to reach `end`,
     and stays there. The step is counted inside of the layer that uses it, one
-    per call with `training=True`, as part of its saved state: no callback has
-    to run, and a resumed training goes on where it was.
+    per call of the whole model with `training=True`, as part of its saved state:
+    no callback has to run, and a resumed training goes on where it was. Outside
+    of training a layer has the value of its last step.
 
     A schedule passes through no value outside of `[start, end]`.
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -22,3 +23,29 @@ def add_state(
         trainable=False,
         dtype=dtype,
     )
+
+
+def step_of(count: Any) -> Any:
+    """The step under way or the last one, from 0 on, of a count of those begun."""
+    return ops.maximum(ops.convert_to_tensor(count) - 1.0, 0.0)
+
+
+class Noise(keras.random.SeedGenerator):
+    """A seed whose draws can be repeated, however many there were."""
+
+    _drawn = 0
+
+    def next(self, ordered: bool = True) -> Any:
+        self._drawn += 1
+        return super().next(ordered)
+
+    def start(self, again: bool) -> None:
+        """Begin to draw: what comes next, or the same as since the last start.
+
+        Back by counting, rather than to a state that was kept: a tensor made in a
+        loop or a `vmap` must not get out of it.
+        """
+        if again:
+            back = ops.convert_to_tensor(np.array([0, self._drawn]), self.state.dtype)
+            self.state.assign(ops.subtract(self.state, back))
+        self._drawn = 0

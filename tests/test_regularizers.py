@@ -1,4 +1,4 @@
-"""L0: its value, its gradient, and what it refuses."""
+"""Penalties: their value, their gradient, their step, and what they refuse."""
 
 import json
 from typing import Any
@@ -7,7 +7,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_diffmask import Gate, estimators, layers, mask_model, regularizers
+from keras_diffmask import (
+    Gate,
+    estimators,
+    layers,
+    mask_model,
+    regularizers,
+    schedules,
+)
 from keras_diffmask.errors import InvalidArgumentError
 from tests.reference import top_k
 from tests.reference.gradients import autodiff
@@ -130,3 +137,73 @@ def test_regularizers_get_raises_with_the_valid_names(identifier: Any) -> None:
         InvalidArgumentError, match="gate_regularizer to be one of .*l0.*, or a Gate"
     ):
         regularizers.get(identifier)
+
+
+# -- the step of a scheduled strength -----------------------------------------------
+
+
+class _Nothing(keras.losses.Loss):
+    """Leaves the penalty alone in the loss."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return 0.0 * keras.ops.mean(y_pred)
+
+
+def _losses(layer: Any, masked: bool, **more: Any) -> list[float]:
+    """Of the first steps of a training in which nothing moves."""
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layer(inputs))
+    if masked:
+        model = keras.Model(inputs, keras.layers.Dense(2)(model(inputs)))
+        model = mask_model(model, **more)
+    model.compile(keras.optimizers.SGD(0.0), _Nothing(), run_eagerly=True)
+    x = np.ones((4, 3), "float32")
+    y = np.zeros((4, *model.output_shape[1:]), "float32")
+    return [float(model.train_on_batch(x, y)) for _ in range(4)]
+
+
+#: Every penalty, an estimator that it is for, and where else than on kernels.
+PENALTIES: dict[str, dict[str, Any]] = {
+    "l0": {"estimator": "hard_concrete"},
+    "l1": {"estimator": "differentiable_mask"},
+    "entropy": {"estimator": estimators.TopK(k=2)},
+    "log_threshold": {"estimator": "soft_threshold", "granularity": "weight"},
+    "operation_aware_penalty": {"estimator": "operation_aware"},
+}
+
+
+@pytest.mark.parametrize("name", regularizers.ALL_OBJECTS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_every_penalty_is_at_start_in_the_first_step(name: str, masked: bool) -> None:
+    ramp = schedules.Linear(0.0, 1.0, steps=2)
+    more = {"gate_regularizer": regularizers.ALL_OBJECTS[name](ramp)}
+    more |= PENALTIES[name]
+    if name == "operation_aware_penalty":
+        if masked:
+            layer = keras.Sequential([keras.layers.Dense(4, use_bias=False)])
+            layer.add(keras.layers.BatchNormalization())
+            layer.add(keras.layers.ReLU())
+        else:
+            layer = layers.MaskedBatchNormalization(**more)
+    else:
+        kind = keras.layers.Dense if masked else layers.MaskedDense
+        layer = kind(4, activation="relu", **({} if masked else more))
+    losses = _losses(layer, masked, **more)
+    assert losses[0] == 0.0 and losses[2] != 0.0
+    np.testing.assert_allclose(losses[1:], np.array([0.5, 1, 1]) * losses[2], 1e-4)
+
+
+def test_penalty_and_mask_are_at_the_same_step_of_an_estimator() -> None:
+    cooling = estimators.HardConcrete(
+        temperature=schedules.Linear(1.0, 0.2, steps=2), initial_keep=0.95
+    )
+    own = {"estimator": cooling, "gate_regularizer": regularizers.L0(1.0)}
+    layer = layers.MaskedDense(4, **own)
+    losses = _losses(layer, masked=False)
+    logits = layer.gate.logits()
+    kept = [
+        4.0 * float(keras.ops.sum(cooling.keep_probability(logits, step)))
+        for step in range(4)
+    ]
+    np.testing.assert_allclose(losses, kept, rtol=1e-5)
+    assert kept[0] > kept[1] > kept[2]

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_diffmask import keras_internals
 from keras_diffmask.budget.budget import Budget
 from keras_diffmask.budget.charge import charged, with_gradient_of
 from keras_diffmask.budget.decision import Limit
@@ -85,7 +86,8 @@ class BudgetController(keras.layers.Layer):
         scores: Any = (),
         training: bool | None = None,
     ) -> Any:
-        if training:
+        # A model that is called twice in a step has the same gates, and one price.
+        if training and keras_internals.is_first_in_step(self):
             self._charge(list(keep_probabilities), list(scores))
         return inputs
 

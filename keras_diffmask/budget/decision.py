@@ -20,8 +20,11 @@ class Limit:
     most: float
 
     def holds(self, keeps: list[np.ndarray]) -> bool:
+        return self.allows(self.cost.count([k.astype(float) for k in keeps]))
+
+    def allows(self, count: float) -> bool:
         # A fraction of an integer is rarely one: the slack is for rounding.
-        return self.cost.count([k.astype(float) for k in keeps]) <= self.most + 1e-6
+        return count <= self.most + 1e-6
 
 
 class _Blocks:
@@ -77,10 +80,11 @@ def check_reachable(
     blocks = _Blocks(scores, multiples)
     smallest = blocks.units(blocks.least(min_keep))
     whole = [np.ones(len(score)) for score in scores]
-    least = "layer is down to its last unit" if any(min_keep) else "branch is closed"
+    last = "last unit" if max(multiples, default=1) == 1 else "smallest block of units"
+    least = f"layer is down to its {last}" if any(min_keep) else "branch is closed"
     for limit in limits:
         floor = limit.cost.count([k.astype(float) for k in smallest])
-        if floor > limit.most:
+        if not limit.allows(floor):
             name, dense = limit.cost.name, limit.cost.count(whole)
             # Rounded up: who asks for this share gets no less.
             share = math.ceil(1e4 * floor / dense) / 1e4

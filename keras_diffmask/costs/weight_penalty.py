@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from keras_diffmask import regularizers
+from keras_diffmask import keras_internals, regularizers
 from keras_diffmask.costs.cost import Cost
-from keras_diffmask.state import add_state
+from keras_diffmask.state import add_state, step_of
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -35,7 +35,7 @@ class WeightPenalty(keras.layers.Layer):
     Call arguments:
         inputs: any tensor; returned as it is.
         keep_probabilities: list of tensors, one per gate, in the cost's order.
-        training: bool; a schedule counts the calls in training mode.
+        training: bool; a schedule counts the steps in training mode.
     """
 
     def __init__(self, cost: dict[str, Any], regularizer: Any, **kwargs: Any) -> None:
@@ -55,11 +55,15 @@ class WeightPenalty(keras.layers.Layer):
         keep_probabilities: Sequence[Any] = (),
         training: bool | None = None,
     ) -> Any:
+        if (
+            training
+            and self.step is not None
+            and keras_internals.is_first_in_step(self)
+        ):
+            self.step.assign_add(1.0)
         if not self.losses:  # once, however often the model is called in another
             counted = _Counted(self.cost.expected(list(keep_probabilities)), self.step)
             self.add_loss(self.regularizer(counted))
-        if training and self.step is not None:
-            self.step.assign_add(1.0)
         return inputs
 
     def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -83,5 +87,5 @@ class _Counted:
     def expected_weights(self) -> Any:
         return self.weights
 
-    def steps(self) -> Any:
-        return 0.0 if self.step is None else keras.ops.convert_to_tensor(self.step)
+    def at_step(self) -> Any:
+        return 0.0 if self.step is None else step_of(self.step)

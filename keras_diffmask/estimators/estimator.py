@@ -68,7 +68,7 @@ class Estimator:
         Args:
             logits: tensor.
             seed: where noise comes from.
-            step: training steps so far, for schedules.
+            step: the training step, from 0 on, for schedules.
         """
         raise NotImplementedError(f"{type(self).__name__} must define sample")
 

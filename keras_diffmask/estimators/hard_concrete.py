@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_diffmask import schedules
@@ -11,6 +12,8 @@ from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.estimators.estimator import Estimator, logistic_noise
 
 _RULES = ("mean", "median")
+# How far beyond the logit that closes or opens a gate its range goes.
+_MARGIN = 0.2
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -34,7 +37,8 @@ class HardConcrete(Estimator):
 
     With the default constants the mean rule closes a gate at a <= -2.398 and
     opens it fully at a >= 2.398; the median rule closes at a <= -1.599, which
-    is where P(mask != 0) = 1/2.
+    is where P(mask != 0) = 1/2. Constants that close or open one only further out
+    make `logit_range` wider.
 
     Args:
         initial_keep: float in (0, 1), P(mask != 0) at the start. The default
@@ -82,6 +86,30 @@ class HardConcrete(Estimator):
         self.stretch_low = float(stretch_low)
         self.stretch_high = float(stretch_high)
         self.inference_rule = inference_rule
+        self.logit_range = self._range_of_logits()
+
+    def _range_of_logits(self) -> tuple[float, float]:
+        """The usual range, or as much more as it takes to close and open a gate."""
+        low, high = self.stretch_low, self.stretch_high
+        close, opened = math.log(-low / high), math.log((1.0 - low) / (high - 1.0))
+        ends = [1.0]
+        if self.inference_rule == "median":
+            given = self.temperature
+            is_number = isinstance(given, float)
+            ends = [given] if is_number else [given.start, given.end]
+        usual = type(self).logit_range
+        found = (
+            min(usual[0], *(end * (close - _MARGIN) for end in ends)),
+            max(usual[1], *(end * (opened + _MARGIN) for end in ends)),
+        )
+        s = 1.0 / (1.0 + np.exp(-np.float32(found) / np.float32(max(ends))))
+        mask = s * np.float32(high - low) + np.float32(low)
+        _require(
+            mask[0] <= 0.0 and mask[1] >= 1.0,
+            "constants with which a gate reaches 0 and 1 in float32",
+            f"stretch_low={low!r} and stretch_high={high!r}",
+        )
+        return found
 
     def _temperature(self, step: Any) -> Any:
         return schedules.at(self.temperature, step)

@@ -110,6 +110,8 @@ class OperationAware(Estimator):
         normal = statistics.NormalDist()
         # The logit at which cdf is the cutoff: -1.645.
         self._edge = -normal.inv_cdf(self.cutoff)
+        low, high = type(self).logit_range
+        self.logit_range = (min(low, self._edge - 0.1), max(high, self._edge + 0.1))
         drop = self.sharpness * (normal.cdf(-self.initial_logit()) - self.cutoff)
         super().__init__(min(max(1.0 / (1.0 + math.exp(drop)), 1e-9), 1.0 - 1e-9))
 

@@ -10,7 +10,7 @@ from keras import ops
 from keras_diffmask import granularity, schedules
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.estimators.estimator import Estimator, straight_through
-from keras_diffmask.estimators.relaxed_top_k import relaxed_top_k
+from keras_diffmask.estimators.relaxed_top_k import hard_top_k, relaxed_top_k
 from keras_diffmask.estimators.rows import Rows
 
 _STARTS = ("magnitude", "random")
@@ -195,8 +195,7 @@ class TopK(Estimator):
 
     def decide(self, logits: Any, step: Any = 0.0) -> Any:
         logits = ops.convert_to_tensor(logits, dtype="float32")
-        place = ops.argsort(ops.argsort(-logits))
-        return ops.cast(place < self.open_of(logits.shape[-1]), "float32")
+        return hard_top_k(logits, self.open_of(logits.shape[-1]))
 
     def keep_probability(self, logits: Any, step: Any = 0.0) -> Any:
         return self._relaxed(logits, step)

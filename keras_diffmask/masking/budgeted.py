@@ -27,6 +27,7 @@ class BudgetRow:
         expected: on average under the training masks.
         budget: what `fit` is to reach.
         is_decided: whether the gates were decided for it, by `fit` or `finalize`.
+        is_met: whether the stripped model would meet it, counted in integers.
     """
 
     name: str
@@ -35,6 +36,7 @@ class BudgetRow:
     expected: float
     budget: float
     is_decided: bool
+    is_met: bool
 
     def __str__(self) -> str:
         rest = (
@@ -87,21 +89,23 @@ def standing(model: keras.Model) -> Standing | None:
     limits = controller.as_limits()
     denses = [float(entry["dense"]) for entry in controller.limits]
     searching = is_searching(model)
+    rows = tuple(
+        BudgetRow(
+            name=limit.cost.name,
+            dense=dense,
+            decided=limit.cost.count(decided) / dense,
+            expected=limit.cost.count(expected) / dense,
+            budget=limit.most / dense,
+            is_decided=not searching,
+            is_met=limit.holds(keeps),
+        )
+        for limit, dense in zip(limits, denses, strict=True)
+    )
     return Standing(
-        rows=tuple(
-            BudgetRow(
-                name=limit.cost.name,
-                dense=dense,
-                decided=limit.cost.count(decided) / dense,
-                expected=limit.cost.count(expected) / dense,
-                budget=limit.most / dense,
-                is_decided=not searching,
-            )
-            for limit, dense in zip(limits, denses, strict=True)
-        ),
+        rows=rows,
         targets=tuple(controller.targets()),
         is_searching=searching,
-        is_met=all(limit.holds(keeps) for limit in limits),
+        is_met=all(row.is_met for row in rows),
     )
 
 
@@ -220,6 +224,13 @@ def is_searching(model: keras.Model) -> bool:
     """Whether the gates are still to be decided."""
     controller = controller_of(model)
     return bool(controller and ops.convert_to_numpy(controller.searching) > 0.5)
+
+
+def is_fixed_by_hand(model: keras.Model) -> bool:
+    """Whether `set_keep` decided one of the gates that the budget counts."""
+    controller = controller_of(model)
+    gates = ordered_gates(model, controller) if controller else []
+    return any(gate.is_fixed_by_hand for gate in gates)
 
 
 def ordered_gates(model: keras.Model, controller: BudgetController) -> list[Gate]:

@@ -27,7 +27,7 @@ from keras_diffmask.graph import ChannelGraph
 from keras_diffmask.keras_internals import Call
 from keras_diffmask.layers import STOCK_TO_MASKED, ChannelMask
 from keras_diffmask.masking.gate_settings import GateSettings
-from keras_diffmask.masking.groups import Placement
+from keras_diffmask.masking.groups import Placement, units_in_block
 from keras_diffmask.masking.masked_model import MaskedModel
 from keras_diffmask.masking.selection import Selection
 from keras_diffmask.masking.start import (
@@ -189,7 +189,7 @@ class ChannelMasker:
             weights_per_gate=max(sizes, 1.0),
             min_keep=self.placement.min_keep[index],
             logit_scale=self.settings.logit_scale,
-            multiple=self.settings.multiple,
+            multiple=units_in_block(self.graph, group, self.settings.multiple),
             name=self.rebuilder.free_name(f"{group.name}_gate"),
         )
 
@@ -266,7 +266,7 @@ class ChannelMasker:
             [Limit(costs[name], value) for name, value in most.items()],
             [np.zeros(size) for size in sizes],
             placement.min_keep,
-            [self.settings.multiple] * len(sizes),
+            [gate.multiple for gate in self.gates],
         )
         warn_if_free(dense, most)
         # Of a budget that is refused, nobody needs to know how it was counted.

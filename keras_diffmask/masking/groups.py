@@ -1,10 +1,11 @@
 """What is decided about the gates of a model before it is built."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_diffmask.graph import Group
+from keras_diffmask.graph import ChannelGraph, Group
 
 
 @dataclass(eq=False)
@@ -37,3 +38,29 @@ class Placement:
         """The gates that some of these units have, in their order."""
         gates = self.gate_of[roots]
         return list(dict.fromkeys(gates[gates >= 0].tolist()))
+
+
+def units_in_block(graph: ChannelGraph, item: Group, channels: int) -> int:
+    """How many units of a gate make whole blocks of channels.
+
+    A unit stands for one channel of a Dense, and for several of a convolution with
+    groups, in front of a Reshape or a pixel shuffle, and of a head of attention. All
+    units of a group do so alike (`graph.group`).
+
+    Args:
+        graph: the channel graph of the model.
+        item: the units of the gate.
+        channels: how many make a block in the layers that write them.
+    """
+    units = 1
+    for step in item.writers:
+        stands_for = []
+        for ids in step.outputs:
+            own = np.isin(graph.units.root(ids.reshape(-1)), item.roots)
+            stands_for.append(int(own.sum()) // len(item.roots))
+        if step.hidden and np.isin(graph.units.root(step.hidden[0]), item.roots).any():
+            # What is inside of each of these: the keys and the values of a head.
+            stands_for += [len(ids) for ids in step.hidden[1:]] or [1]
+        for each in filter(None, stands_for):
+            units = math.lcm(units, channels // math.gcd(channels, each))
+    return units

@@ -97,8 +97,8 @@ def mask_model(
         exclude: the layers to leave as they are, in the same words. Layers
             that an Add ties to one of them stay whole as well, and so do the
             branches that one of them is in.
-        channel_multiple: int >= 1. Each gate leaves a multiple of so many
-            channels open, or all: 8 or 16 where the device computes in such
+        channel_multiple: int >= 1. Each layer that writes gated channels keeps a
+            multiple of so many, or all: 8 or 16 where the device computes in such
             blocks. Part of the gate's decision, so that masked and stripped
             model agree; `set_keep` may still choose otherwise. Only for
             granularity `"channel"`.

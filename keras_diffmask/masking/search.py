@@ -12,6 +12,7 @@ from keras_diffmask.masking.budgeted import (
     is_searching,
     standing,
 )
+from keras_diffmask.masking.undecided import require_decided_for_own_budget
 
 
 class BudgetLog(keras.callbacks.Callback):
@@ -43,6 +44,7 @@ class BudgetSchedule(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         # After the callbacks that restore an interrupted run, its clock included.
         self._steps = self.params.get("steps")
+        require_decided_for_own_budget(self.model)
         self._done = not is_searching(self.model)
         controller = controller_of(self.model)
         self._before = _value(controller.step) if controller else 0.0

@@ -32,7 +32,7 @@ class GateRegularizer:
 
     def __call__(self, gate: Any) -> Any:
         """The penalty of a `Gate`: a float32 scalar, with its gradient."""
-        return schedules.at(self.strength, gate.steps()) * self.penalty(gate)
+        return schedules.at(self.strength, gate.at_step()) * self.penalty(gate)
 
     def penalty(self, gate: Any) -> Any:
         """What is multiplied by the strength."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import keras_diffmask as kd
+from keras_diffmask import export
 from keras_diffmask.budget import Limit, decide
 from keras_diffmask.costs import IN_GRAPH, Cost, gated_cost
 from keras_diffmask.errors import BudgetError, InvalidArgumentError
@@ -151,6 +152,18 @@ def test_budget_out_of_reach(budget: dict[str, float]) -> None:
     sentence = rf"Expected {name} of at least [\d,]+, .* received a budget of .*Raise"
     with pytest.raises(BudgetError, match=sentence):
         kd.mask_model(model, budget=kd.Budget(**budget))
+
+
+def test_the_least_that_an_error_names_is_accepted() -> None:
+    """A share of a whole number is rarely one: 0.57 x 100 is less than 57."""
+    model = keras.Sequential([keras.Input((36,))])
+    for units, name in ((2, "a"), (7, "x"), (2, "b")):
+        model.add(keras.layers.Dense(units, use_bias=False, name=name))
+    with pytest.raises(BudgetError, match=r"at least 57, .*\(0\.57 of"):
+        kd.mask_model(model, exclude="x", budget=kd.Budget(macs=56))
+    masked = kd.mask_model(model, exclude="x", budget=kd.Budget(macs=0.57))
+    kd.finalize(masked)
+    assert export.plan(masked).macs[1] == 57
 
 
 def test_budget_that_limits_nothing_says_so() -> None:

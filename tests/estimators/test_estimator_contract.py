@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_diffmask as kd
 from keras_diffmask import estimators
 from keras_diffmask.errors import InvalidArgumentError
 from tests.laws.masked_cases import (
@@ -61,6 +62,60 @@ def test_estimator_decision_is_in_range_monotone_and_reaches_both_ends(
     scale = array(estimator.scale(grid))
     one = np.broadcast_to(scale, decision.shape)
     assert decision[0] == 0.0 and decision[-1] == one[-1]
+
+
+#: Constants at the edges of what estimators take: every gate can close and open.
+ODD_CONSTANTS: list[tuple[str, dict[str, Any]]] = [
+    ("hard_concrete", {"temperature": 2.0, "inference_rule": "median"}),
+    ("hard_concrete", {"temperature": 0.01, "inference_rule": "median"}),
+    ("hard_concrete", {"temperature": 30.0, "inference_rule": "median"}),
+    (
+        "hard_concrete",
+        {
+            "temperature": kd.schedules.Linear(0.2, 3.0, steps=9),
+            "inference_rule": "median",
+        },
+    ),
+    ("hard_concrete", {"stretch_low": -0.005}),
+    ("hard_concrete", {"stretch_low": -1e-6}),
+    ("hard_concrete", {"stretch_low": -50.0}),
+    ("hard_concrete", {"stretch_high": 1.001}),
+    ("hard_concrete", {"stretch_high": 80.0}),
+    ("straight_through", {"initial_keep": 0.501}),
+    ("straight_through", {"bernoulli": True, "initial_keep": 0.98}),
+    ("gumbel_sigmoid", {"temperature": 50.0}),
+    ("gumbel_sigmoid", {"temperature": 0.01, "hard": False}),
+    ("differentiable_mask", {"threshold": 0.999}),
+    ("differentiable_mask", {"threshold": 1e-6}),
+    ("differentiable_mask", {"form": "mask", "width": 1.001, "threshold": 0.99}),
+    ("differentiable_mask", {"form": "mask", "width": 100.0}),
+    ("soft_threshold", {"initial_threshold": 1e-3, "sharpness": 1e4}),
+    ("operation_aware", {"cutoff": 1 - 1e-9}),
+    ("operation_aware", {"cutoff": 1e-9}),
+]
+
+
+@pytest.mark.parametrize(("name", "constants"), ODD_CONSTANTS, ids=str)
+def test_every_gate_can_close_and_open_within_its_range(
+    name: str, constants: dict[str, Any]
+) -> None:
+    estimator = estimators.get(estimators.ALL_OBJECTS[name](**constants))
+    low, high = estimator.logit_range
+    # The scale of a differentiable mask closes a gate in the middle of its range.
+    closed = 0.0 if name == "differentiable_mask" else low
+    for step in (0, 4, 9):
+        assert float(estimator.decide(np.float32(closed), step)) == 0.0
+        opened = keras.ops.convert_to_tensor(np.float32(high))
+        one = np.asarray(estimator.scale(opened, step))
+        assert float(estimator.decide(np.float32(high), step)) == float(one)
+    again = estimators.get(keras.saving.serialize_keras_object(estimator))
+    assert again.logit_range == estimator.logit_range
+
+
+def test_odd_constants_are_tried_on_every_estimator() -> None:
+    named = {name for name, _ in ODD_CONSTANTS}
+    free = {n for n, one in estimators.ALL_OBJECTS.items() if not one.has_fixed_count}
+    assert named == free
 
 
 @every_estimator

@@ -46,6 +46,26 @@ def test_top_k_sample_is_exactly_the_hard_top_k(
     assert np.array_equal(estimator.keep_probability(logits), oracle.hard(LOGITS, k))
 
 
+@pytest.mark.parametrize("k", [1, 3, 9, 40, 63])
+@pytest.mark.parametrize("kinds", [(0.0,), (0.0, 1.0), (0.0, -0.0, 1.0, -1.0)])
+def test_top_k_of_equal_logits_opens_the_first_in_training_and_inference(
+    k: int, kinds: tuple[float, ...]
+) -> None:
+    """As the zeros of a sparse kernel are, and -0.0 is one of them."""
+    logits = np.random.default_rng(1).choice(kinds, (7, 64)).astype("float32")
+    first = np.argsort(-(logits + 0.0), axis=-1, kind="stable")[:, :k]
+    expected = np.zeros_like(logits)
+    np.put_along_axis(expected, first, 1.0, axis=-1)
+    estimator = TopK(k=k, noise_scale=0.0)
+    tensor = keras.ops.convert_to_tensor(logits)
+    for mask in (
+        estimator.decide(tensor),
+        estimator.sample(tensor, keras.random.SeedGenerator(0)),
+        estimator.keep_probability(tensor),
+    ):
+        assert np.array_equal(array(mask), expected)
+
+
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 @pytest.mark.parametrize("k", [1, 3, 11])
 def test_top_k_gradient_is_that_of_the_masked_softmaxes(

@@ -185,3 +185,93 @@ def test_a_masked_model_draws_once_per_gate_for_all_its_readers(
     monkeypatch.setattr(estimators.StraightThrough, "sample", counting)
     model(np.zeros((2, STEPS), "int32"), training=True)
     assert sorted(drawn) == [(5,), (6,)]
+
+
+# -- called several times in one step ----------------------------------------------
+
+
+class TwoDraws(estimators.StraightThrough):
+    """An estimator of somebody's own, with more noise than one draw."""
+
+    def sample(self, logits: Any, seed: Any, step: Any = 0.0) -> Any:
+        first = super().sample(logits, seed, step)
+        return first * super().sample(logits, seed, step)
+
+
+NOISY = {
+    "one draw": estimators.StraightThrough(bernoulli=True, initial_keep=0.6),
+    "two draws": TwoDraws(bernoulli=True, initial_keep=0.6),
+}
+
+
+def _called_twice(kind: str, noisy: Any) -> keras.Model:
+    """What two calls of one thing give, side by side."""
+    inputs = keras.Input((3,))
+    if kind == "layer":
+        called = layers.MaskedDense(UNITS, estimator=noisy, use_bias=False)
+        gate = called
+    else:
+        hidden = keras.layers.Dense(UNITS, use_bias=False)(inputs)
+        model = keras.Model(inputs, keras.layers.Dense(4)(hidden))
+        called = kd.mask_model(model, noisy, budget=kd.Budget(macs=0.5))
+    model = keras.Model(inputs, [called(inputs), called(inputs)])
+    for gate in gates(model):
+        set_logits(gate, 0.2)
+    return model
+
+
+@pytest.mark.parametrize("noise", NOISY)
+@pytest.mark.parametrize("kind", ["layer", "model"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_all_calls_of_a_step_are_under_one_mask(
+    kind: str, noise: str, compiled: bool
+) -> None:
+    model = _called_twice(kind, NOISY[noise])
+    always = AlwaysTraining(model)
+    always.compile()
+    x, seen = np.ones((2, 3), "float32"), []
+    for _ in range(4):
+        one, other = always.predict_on_batch(x) if compiled else always(x)
+        assert np.array_equal(array(one), array(other))
+        seen.append(array(one))
+    assert any(not np.array_equal(one, seen[0]) for one in seen[1:])
+
+
+class Sum(keras.losses.Loss):
+    """A loss that is the output's."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.sum(y_pred)
+
+
+def _trained(calls: int) -> tuple[list[float], dict[str, float]]:
+    """The losses of a few steps, and the states of what was called so often."""
+    keras.utils.set_random_seed(5)
+    ramp = kd.schedules.Linear(0.1, 1.0, steps=3)
+    cooling = estimators.HardConcrete(temperature=kd.schedules.Linear(1.0, 0.5, 3))
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dense(UNITS, "relu")(inputs)
+    called = kd.mask_model(
+        keras.Model(inputs, keras.layers.Dense(4)(hidden)),
+        cooling,
+        budget=kd.Budget(macs=0.3),
+        gate_regularizer=kd.regularizers.L0(ramp),
+    )
+    outputs = [called(inputs) for _ in range(calls)]
+    model = keras.Model(inputs, sum(outputs[1:], outputs[0]) / calls)
+    model.compile(keras.optimizers.SGD(1e-3), Sum())
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    losses = [float(model.train_on_batch(x, x)) for _ in range(4)]
+    states = {v.path: array(v) for v in called.variables}
+    states |= {one.name: array(one.seed_generator.state) for one in kd.gates(called)}
+    return losses, {path: value.sum() for path, value in states.items()}
+
+
+def test_a_step_counts_once_however_often_a_model_is_called() -> None:
+    """The mean of a function with itself trains as the function by itself."""
+    losses, states = _trained(calls=1)
+    again, others = _trained(calls=3)
+    np.testing.assert_allclose(again, losses, rtol=1e-4)
+    for (path, value), other in zip(states.items(), others.values(), strict=True):
+        np.testing.assert_allclose(other, value, rtol=1e-4, atol=1e-5, err_msg=path)
+    assert len({round(loss, 3) for loss in losses}) == 4

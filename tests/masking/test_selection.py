@@ -105,6 +105,69 @@ def test_channels_come_in_multiples(multiple: int) -> None:
     assert alive.distance(alive.run(masked, x), alive.run(slim, x)) <= 1e-5
 
 
+def _grouped() -> keras.Model:
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(32, 3, activation="relu", name="before")(inputs)
+    x = layers.Conv2D(32, 3, groups=4, activation="relu", name="layer")(x)
+    return keras.Model(inputs, layers.Conv2D(2, 1)(x))
+
+
+def _reshaped() -> keras.Model:
+    inputs = keras.Input((4,))
+    x = layers.Dense(48, activation="relu", name="layer")(inputs)
+    x = layers.Reshape((2, 2, 12))(x)
+    return keras.Model(inputs, layers.Conv2D(2, 1)(x))
+
+
+def _heads() -> keras.Model:
+    inputs = keras.Input((4, 6))
+    x = layers.MultiHeadAttention(6, 4, value_dim=12, name="layer")(inputs, inputs)
+    return keras.Model(inputs, layers.Add()([inputs, x]))
+
+
+#: A model, the layer whose units are of several channels, the multiple, and how many
+#: units make a block: 4 channels each, 4 again, and of a head 4 keys and 12 values.
+UNITS_OF_CHANNELS: dict[str, tuple[Any, int, int]] = {
+    "groups": (_grouped, 8, 2),
+    "groups_of_one_unit": (_grouped, 4, 1),
+    "groups_without_a_divisor": (_grouped, 6, 3),
+    "reshape": (_reshaped, 8, 2),
+    "heads": (_heads, 8, 2),
+    "heads_of_one": (_heads, 4, 1),
+}
+
+
+@pytest.mark.parametrize("name", UNITS_OF_CHANNELS)
+def test_channels_and_not_units_come_in_multiples(name: str) -> None:
+    make, multiple, units = UNITS_OF_CHANNELS[name]
+    model = make()
+    masked = kd.mask_model(
+        model, include="layer", budget=kd.Budget(parameters=1.0),
+        channel_multiple=multiple,
+    )  # fmt: skip
+    (gate,) = kd.gates(masked)
+    assert gate.multiple == units
+    floor = export.plan(model).parameters[0]
+    for count in range(units, gate.units + 1, units):
+        gate.set_keep(np.arange(gate.units) < count)
+        exact = export.plan(masked).parameters[1]
+        floor = min(floor, exact)
+        gate.set_keep(None)
+        kd.finalize(masked, kd.Budget(parameters=exact))
+        assert gate.keep.sum() == count, "what is allowed is reached"
+        layer = export.strip(masked).get_layer("layer")
+        for kernel in layer.weights:
+            if "output" not in kernel.path:
+                axes = 2 if name.startswith("heads") else 1
+                assert np.prod(kernel.shape[-axes:]) % multiple == 0
+    least = "smallest block of units" if units > 1 else "last unit"
+    with pytest.raises(BudgetError, match=f"at least {floor:,}, where .* {least}"):
+        kd.mask_model(
+            model, include="layer", budget=kd.Budget(parameters=floor - 1),
+            channel_multiple=multiple,
+        )  # fmt: skip
+
+
 def test_budget_comes_in_multiples(tmp_path: Any) -> None:
     model = _model()
     masked = kd.mask_model(model, budget=kd.Budget(macs=0.5), channel_multiple=4)
