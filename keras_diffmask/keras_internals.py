@@ -21,6 +21,7 @@ from keras.src.backend import common
 from keras.src.saving import serialization_lib
 
 from keras_diffmask.errors import UnsupportedModelError
+from keras_diffmask.refused_models import not_keras_3, unbuilt
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,51 +69,17 @@ def as_functional(model: keras.Model) -> keras.Model:
     """
     if isinstance(model, keras.Sequential) and calls_as_keras_does(model):
         if not model.built or not getattr(model, "_functional", None):
-            raise _unbuilt(model)
+            raise unbuilt(model)
         return model._functional
     if is_functional(model):
         return model
     if not isinstance(model, keras.Model):
-        raise _not_keras_3(model)
+        raise not_keras_3(model)
     raise UnsupportedModelError(
         "a Sequential or Functional model",
         f"the subclassed model {type(model).__name__!r}, whose graph Keras does "
         "not record",
         "Rebuild it with the Functional API: keras.Model(inputs, outputs).",
-    )
-
-
-def require_layer(model: Any) -> None:
-    """Refuse what is no Keras 3 model or layer.
-
-    Raises:
-        UnsupportedModelError: saying what it is.
-    """
-    if not isinstance(model, keras.layers.Layer):
-        raise _not_keras_3(model)
-
-
-def _unbuilt(model: Any) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        "a built model",
-        f"the Sequential model {model.name!r} with no known input shape",
-        "Add keras.Input(shape) as its first entry, or call model.build(shape).",
-    )
-
-
-def _not_keras_3(model: Any) -> UnsupportedModelError:
-    modules = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
-    if "tf_keras" in modules or "tensorflow" in modules:
-        return UnsupportedModelError(
-            "a Keras 3 model",
-            f"the Keras 2 (tf_keras) model {getattr(model, 'name', '?')!r}",
-            "Rebuild it with keras (version 3) and copy its weights with "
-            "set_weights(old.get_weights()).",
-        )
-    return UnsupportedModelError(
-        "a Keras 3 model",
-        f"an object of type {type(model).__module__}.{type(model).__qualname__}",
-        "Pass a keras.Sequential or a keras.Model(inputs, outputs).",
     )
 
 

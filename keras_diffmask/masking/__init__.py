@@ -13,6 +13,7 @@ from keras_diffmask.masking.mask_model import mask_model as mask_model
 from keras_diffmask.masking.masked_class import masked_class as masked_class
 from keras_diffmask.masking.masked_model import MaskedModel as MaskedModel
 from keras_diffmask.masking.weight_decay import protect_gates as protect_gates
+from keras_diffmask.refused_models import require_layer
 
 
 def gates(model: keras.layers.Layer) -> list[Gate]:
@@ -27,6 +28,6 @@ def gates(model: keras.layers.Layer) -> list[Gate]:
     Raises:
         UnsupportedModelError: it is not a Keras 3 model or layer.
     """
-    keras_internals.require_layer(model)
+    require_layer(model)
     layers = keras_internals.flatten_layers(model)
     return list({id(g): g for g in layers if isinstance(g, Gate)}.values())

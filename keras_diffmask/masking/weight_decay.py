@@ -7,6 +7,7 @@ import keras
 from keras_diffmask import keras_internals
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.gate import Gate
+from keras_diffmask.refused_models import require_layer
 
 
 def protect_gates(optimizer: Any, model: keras.layers.Layer) -> Any:
@@ -67,7 +68,7 @@ def protect_gates(optimizer: Any, model: keras.layers.Layer) -> Any:
 
 def _logits_of(model: keras.layers.Layer) -> list[Any]:
     """What the gates train: nothing, where the weights themselves are logits."""
-    keras_internals.require_layer(model)
+    require_layer(model)
     layers = keras_internals.flatten_layers(model)
     gates = [layer for layer in layers if isinstance(layer, Gate)]
     if not model.built or not all(gate.built for gate in gates):

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_diffmask import keras_internals
 from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.refused_models import require_layer
 from keras_diffmask.state import add_state
 
 
@@ -62,7 +63,7 @@ def quantizers_of(model: keras.layers.Layer) -> list[Delayed]:
     Returns:
         Each once, however often it is called.
     """
-    keras_internals.require_layer(model)
+    require_layer(model)
     layers = keras_internals.flatten_layers(model)
     return list({id(x): x for x in layers if isinstance(x, Delayed)}.values())
 
