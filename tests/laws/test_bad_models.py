@@ -65,7 +65,9 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         r"copy of .*MultiHeadAttention 'heads'; .*quantize\(\) changed it, .* floats",
     ),
     "float8": (
-        lambda: _quantized("float8", keras.layers.Conv1D(4, 1), keras.layers.ReLU()),
+        lambda: _quantized(
+            "float8", *(keras.layers.Conv1D(n, 1, activation="relu") for n in (4, 6))
+        ),
         r"copy of Dense '(first|last)'; .*quantize\(\) changed it, .* of floats",
     ),
     "nan": (_with_nan, "Expected finite weights; .*kernel.* Load the last checkpoint"),
