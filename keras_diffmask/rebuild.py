@@ -132,22 +132,33 @@ def assign(layer: Any, values: list[np.ndarray] | dict[str, np.ndarray]) -> None
     """Set the layer's weights, in order or by name, its gates' own left out.
 
     Raises:
-        ValueError: they are not those of the layer.
+        UnsupportedModelError: they are not those of the layer.
     """
     targets = weights_without_gates(layer)
     names = [variable.name for variable in targets]
     if isinstance(values, dict):
         if set(names) != set(values):
-            raise ValueError(f"weights {sorted(values)} in place of {sorted(names)}")
+            raise _no_copy(layer, f"weights {sorted(values)}, not {sorted(names)}")
         values = [values[name] for name in names]
+    if len(values) != len(targets):
+        raise _no_copy(layer, f"{len(values)} weights, not {len(targets)}")
     for variable, value in zip(targets, values, strict=True):
-        if tuple(variable.shape) != np.shape(value):
-            raise ValueError(
-                f"{variable.name} of shape {np.shape(value)} in place of "
-                f"{tuple(variable.shape)}"
-            )
+        shape = tuple(variable.shape)
+        if shape != np.shape(value):
+            found = f"{variable.name} of shape {np.shape(value)}, not {shape}"
+            raise _no_copy(layer, found)
         variable.assign(value)
     refresh(layer)
+
+
+def _no_copy(layer: Any, found: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"a layer whose configuration makes another with its weights, for the copy of "
+        f"{type(layer).__name__} {layer.name!r}",
+        found,
+        "If Keras' quantize() changed it, mask and strip the model of floats and "
+        "quantize the result; else complete its get_config and build.",
+    )
 
 
 def refresh(layer: Any) -> None:

@@ -22,6 +22,8 @@ from keras_diffmask.masking.budgeted import BudgetRow, standing
 from keras_diffmask.metrics import confidence, diversity
 from keras_diffmask.quantizers import WeightQuantizer, quantizers_of
 
+#: The share of its units below which a layer is named under the table.
+_NARROW = 0.1
 #: Granularities whose closed elements the strip takes out.
 _REMOVED = (granularity.CHANNEL, granularity.BRANCH)
 
@@ -135,9 +137,20 @@ class Summary:
         ]
         lines += [str(branch) for branch in self.branches]
         lines += map(str, self.budgets)
+        lines += self._narrow()
         lines += map(str, self.gates)
         lines += without_macs(self.uncounted)
         return "\n".join(lines)
+
+    def _narrow(self) -> list[str]:
+        """One line on layers that few units are left of."""
+        narrow = [
+            f"{row.name} ({row.units[0]} of {row.units[1]})"
+            for row in self.layers
+            if 0 < row.units[0] < _NARROW * row.units[1]
+        ]
+        words = f"less than {_NARROW:.0%} of the units are left in: "
+        return [words + ", ".join(narrow)] if narrow else []
 
     def _totals(self) -> tuple[str, ...]:
         columns = (self.total(what) for what in ("parameters", "macs", "bytes"))

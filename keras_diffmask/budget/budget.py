@@ -1,6 +1,6 @@
 """Budget: what the device affords, said by the user."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 
 from keras_diffmask.budget.charge import ALL, CHARGED
@@ -97,6 +97,18 @@ class Budget:
     margin: float = 0.2
     measured: Measured | None = None
     latency_table: LatencyTable | None = None
+
+    def __new__(cls, *args: object, **given: object) -> "Budget":
+        # What a dataclass says of a cost that there is not: a bare TypeError.
+        known = {one.name for one in fields(cls)}
+        for name in given:
+            if name not in known:
+                raise BudgetError(
+                    f"costs among {', '.join(NAMES)}",
+                    f"{name}={given[name]!r}",
+                    "Write for example Budget(macs=0.3).",
+                )
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         given = self.costs

@@ -14,10 +14,11 @@ from keras_diffmask.errors import BudgetError
 
 @dataclass(frozen=True)
 class Limit:
-    """A cost and the most it may come to."""
+    """A cost, the most it may come to, and how somebody wrote that, where known."""
 
     cost: AnyCost
     most: float
+    asked: float | str | None = None
 
     def holds(self, keeps: list[np.ndarray]) -> bool:
         return self.allows(self.cost.count([k.astype(float) for k in keeps]))
@@ -92,28 +93,40 @@ def check_reachable(
                 f"{name} of at least {said(name, floor)}, where every {least} "
                 f"({share:g} of the dense model's {said(name, dense)})",
                 f"a budget of {said(name, limit.most)}",
-                f"Raise {name}=, or mask more layers.",
+                f"Raise {name}=, or mask more layers.{_as_percent(name, limit.asked)}",
             )
 
 
-def warn_if_free(dense: dict[str, float], most: dict[str, float]) -> None:
-    """Say of a budget that the dense model meets already: nothing will be closed.
+def _as_percent(name: str, asked: float | str | None) -> str:
+    """What a number above 1 would be if it were meant in per cent."""
+    if isinstance(asked, str) or asked is None or not 1 < asked <= 100:
+        return ""
+    return f" If {asked:g} % is meant, write {name}={asked / 100:g}."
 
-    A share of 1.0 asks for that, and is not spoken of.
+
+def warn_if_free(
+    dense: dict[str, float],
+    most: dict[str, float],
+    asked: dict[str, float | str] | None = None,
+) -> None:
+    """Say of a budget that the dense model meets already: nothing will be closed.
 
     Args:
         dense: cost of the dense model by name.
         most: what each may be.
+        asked: how that was written.
     """
-    if not all(value > dense[name] for name, value in most.items()):
+    if not all(value >= dense[name] for name, value in most.items()):
         return
+    ones = [name for name, value in (asked or {}).items() if value == 1]
+    hint = f" {ones[0]}=1 is read as 100 %, and 0.3 as 30 %." if ones else ""
     told = " and ".join(
         f"{name} is {said(name, dense[name])} of {said(name, value)}"
         for name, value in most.items()
     )
     warnings.warn(
         f"The budget limits nothing, so that no unit will be closed: the dense model's "
-        f"{told}. Ask for less.",
+        f"{told}. Ask for less.{hint}",
         stacklevel=2,
     )
 

@@ -95,14 +95,16 @@ class HardConcrete(Estimator):
         ends = [1.0]
         if self.inference_rule == "median":
             given = self.temperature
-            is_number = isinstance(given, float)
-            ends = [given] if is_number else [given.start, given.end]
+            if isinstance(given, schedules.Schedule):
+                ends = [given.start, given.end]
+            else:
+                ends = [given]
         usual = type(self).logit_range
         found = (
             min(usual[0], *(end * (close - _MARGIN) for end in ends)),
             max(usual[1], *(end * (opened + _MARGIN) for end in ends)),
         )
-        s = 1.0 / (1.0 + np.exp(-np.float32(found) / np.float32(max(ends))))
+        s = 1.0 / (1.0 + np.exp(-np.array(found, "float32") / max(ends)))
         mask = s * np.float32(high - low) + np.float32(low)
         _require(
             mask[0] <= 0.0 and mask[1] >= 1.0,

@@ -122,8 +122,9 @@ def finalize(model: keras.Model, budget: Budget | None = None) -> None:
     model has been loaded. It changes the decision and the model's budget in
     place, and no weight and no logit, so that it may be called again with
     another budget, and the first one gives the first decision again. Units
-    that come back have the weights that they had when they were closed: a few
-    epochs of `fit`, which trains the decided network, do them good.
+    that come back have the weights that they had when they were closed, less
+    what an optimizer's weight decay has taken since: a few epochs of `fit`,
+    which trains the decided network, do them good.
 
     Args:
         model: a model made by `mask_model(..., budget=...)`.

@@ -263,12 +263,12 @@ class ChannelMasker:
         dense = {name: cost.dense(sizes) for name, cost in costs.items()}
         most = budget.limits(dense)
         check_reachable(
-            [Limit(costs[name], value) for name, value in most.items()],
+            [Limit(costs[n], value, budget.costs[n]) for n, value in most.items()],
             [np.zeros(size) for size in sizes],
             placement.min_keep,
             [gate.multiple for gate in self.gates],
         )
-        warn_if_free(dense, most)
+        warn_if_free(dense, most, budget.costs)
         # Of a budget that is refused, nobody needs to know how it was counted.
         for cost in costs.values():
             warn_of_unknown(cost, self.graph)

@@ -117,6 +117,10 @@ def test_dense_budget_closes_nothing() -> None:
             {},
             r"at least one of macs, .*, latency; received an empty Budget\(\)",
         ),
+        (
+            {"flops": 0.3},
+            r"costs among macs, parameters, flash, .*; received flops=0\.3\. Write",
+        ),
         ({"macs": math.nan}, r"macs as a fraction .* received macs=nan\. Write macs"),
         ({"macs": -0.5}, r"macs as a fraction .* received macs=-0\.5"),
         ({"macs": 0}, r"received macs=0\."),
@@ -171,10 +175,26 @@ def test_budget_that_limits_nothing_says_so() -> None:
     dense = int(COSTS[IN_GRAPH.index("macs")].dense(SIZES))
     with pytest.warns(UserWarning, match=f"macs is {dense:,} of {dense + 1:,}"):
         kd.mask_model(model, budget=kd.Budget(macs=dense + 1))
-    for asked in ({"macs": 1.0}, {"macs": dense}, {"macs": 0.5, "parameters": 10**6}):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)
-            kd.mask_model(model, budget=kd.Budget(**asked))
+    with pytest.warns(
+        UserWarning, match=f"macs is {dense:,} of {dense:,}. Ask for less"
+    ):
+        kd.mask_model(model, budget=kd.Budget(macs=dense))
+    for one in (1, 1.0):
+        with pytest.warns(
+            UserWarning, match="limits nothing, .* macs=1 is read as 100 %"
+        ):
+            kd.mask_model(model, budget=kd.Budget(macs=one))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        kd.mask_model(model, budget=kd.Budget(macs=0.5, parameters=10**6))
+
+
+@pytest.mark.parametrize("name", ["macs", "parameters"])
+def test_per_cent_for_a_share_is_guessed(name: str) -> None:
+    with pytest.raises(BudgetError, match=rf"If 7 % is meant, write {name}=0\.07\.$"):
+        kd.mask_model(_residual(), budget=kd.Budget(**{name: 7}))
+    with pytest.raises(BudgetError, match=r"Raise \w+=, or mask more layers\.$"):
+        kd.mask_model(_residual(), budget=kd.Budget(**{name: 0.0001}))
 
 
 @pytest.mark.parametrize("share", [0.45, 0.6, 0.7, 0.8])

@@ -31,6 +31,23 @@ def _with_nan() -> keras.Model:
     return model
 
 
+def _quantized(mode: str, *hidden: Any) -> keras.Model:
+    """By Keras, which changes what a layer holds and not its configuration."""
+    inputs = keras.Input((5, 6))
+    x = keras.layers.Dense(6, activation="relu", name="first")(inputs)
+    for layer in hidden:
+        is_attention = isinstance(layer, keras.layers.MultiHeadAttention)
+        x = layer(x, x) if is_attention else layer(x)
+    model = keras.Model(inputs, keras.layers.Dense(3, name="last")(x))
+    model.quantize(mode)
+    model(np.ones((1, 5, 6), "float32"))
+    return model
+
+
+def _attention() -> Any:
+    return keras.layers.MultiHeadAttention(2, 4, name="heads")
+
+
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "keras_2": (_keras_2_model, r"Expected a Keras 3 model; .* \(tf_keras\) .*keras"),
     "no_model": (lambda: "model.keras", r"Expected a Keras 3 model; .*builtins\.str"),
@@ -38,6 +55,20 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "unbuilt": (
         lambda: keras.Sequential([keras.layers.Dense(3)]),
         r"Expected a built model; .* Add keras\.Input\(shape\)",
+    ),
+    "int8_attention": (
+        lambda: _quantized("int8", _attention()),
+        r"copy of .*MultiHeadAttention 'heads'; .*quantize\(\) changed it, .* floats",
+    ),
+    "int4_attention": (
+        lambda: _quantized("int4", _attention()),
+        r"copy of .*MultiHeadAttention 'heads'; .*quantize\(\) changed it, .* floats",
+    ),
+    "float8": (
+        lambda: _quantized(
+            "float8", *(keras.layers.Conv1D(n, 1, activation="relu") for n in (4, 6))
+        ),
+        r"copy of Dense '(first|last)'; .*quantize\(\) changed it, .* of floats",
     ),
     "nan": (_with_nan, "Expected finite weights; .*kernel.* Load the last checkpoint"),
 }
@@ -58,6 +89,15 @@ def test_model_is_refused(kind: str, operation: str) -> None:
     with pytest.raises(UnsupportedModelError, match=sentence) as caught:
         OPERATIONS[operation](make())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_integers_of_keras_stay_where_their_copy_has_them(mode: str) -> None:
+    model = _quantized(mode, keras.layers.Conv1D(4, 1, activation="relu"))
+    x = np.random.default_rng(0).normal(size=(2, 5, 6)).astype("float32")
+    expected = keras.ops.convert_to_numpy(model(x))
+    slim = keras.ops.convert_to_numpy(export.strip(model)(x))
+    np.testing.assert_array_equal(slim, expected)
 
 
 @pytest.mark.parametrize("kind", ["keras_2", "no_model"])

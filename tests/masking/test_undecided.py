@@ -94,3 +94,17 @@ def test_more_units_than_the_budget_by_hand_is_warned_of() -> None:
     with pytest.warns(UserWarning, match=r"miss its budget: parameters of 100\.0%"):
         history = masked.fit(X, X[:, :2], verbose=0).history
     assert history["budget_met"] == [0.0]
+
+
+@pytest.mark.parametrize(("units", "is_named"), [(1, True), (2, False)])
+def test_summary_names_layers_that_few_units_are_left_of(
+    units: int, is_named: bool
+) -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(16, "relu", name="thin")])
+    model.add(layers.Dense(2))
+    masked = kd.mask_model(model)
+    kd.gates(masked)[0].set_keep(np.arange(16) < units)
+    text = str(kd.summary(masked, verbose=False))
+    assert (
+        "less than 10% of the units are left in: thin (1 of 16)" in text
+    ) == is_named
