@@ -117,7 +117,7 @@ def convert_names():
     for name in ("conv2d", "conv2d_1", "conv2d_2"):
         h = layers.Conv2D(4, 3, padding="same", activation="relu", name=name)(h)
     h = layers.Conv2D(4, 8, activation=None, name="dense")(h)
-    model = keras.Model(inputs, layers.Reshape((4,))(h))
+    model = keras.Model(inputs, layers.Reshape((4,), name="reshape")(h))
     x = draw(40, 8, 8, 2)
     return model, export.to_tflite(model, "int8", calibration=x, target="cortex-m"), x
 
