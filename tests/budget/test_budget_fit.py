@@ -45,6 +45,7 @@ def assert_met(model: kd.MaskedModel) -> None:
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:The budget limits nothing")
 def test_fit_meets_the_budget(limits: dict[str, Any]) -> None:
     model = masked(kd.Budget(**limits), compiled=len(limits) > 1)
     x, y = data()

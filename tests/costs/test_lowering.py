@@ -277,7 +277,7 @@ def test_unknown_layers_are_named() -> None:
     with pytest.warns(
         UserWarning, match=r"unit.* \(UnitNormalization\) becomes on the device.*Comp"
     ):
-        kd.mask_model(model, budget=kd.Budget(flash=1.0))
+        kd.mask_model(model, budget=kd.Budget(flash=0.99))
 
 
 def test_a_refused_budget_is_refused_without_a_warning() -> None:
