@@ -88,8 +88,9 @@ def vela(
         if op.outputs
     }
     estimate = read_estimate(artifact.name, summary, said, writers, version)
-    counts = {"ops": len(artifact.all_ops), "inner_ops": len(artifact.other_ops)}
-    return dataclasses.replace(estimate, **counts)
+    return dataclasses.replace(
+        estimate, ops=len(artifact.all_ops), inner_ops=len(artifact.other_ops)
+    )
 
 
 def _check_artifact(artifact: Any) -> None:

@@ -87,7 +87,7 @@ class ChannelMasker:
 
         def prepare(inputs: list[Any]) -> list[Any]:
             passed = inputs[place]
-            is_ranked = bool(self.budget) and self.budget.charged == LOWEST
+            is_ranked = self.budget is not None and self.budget.charged == LOWEST
             told = [gate(passed, ranked=is_ranked) for gate in self.gates]
             self.masks, keeps, *scores = (list(one) for one in zip(*told, strict=True))
             for layer in charging:
