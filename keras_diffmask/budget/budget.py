@@ -55,15 +55,15 @@ class Budget:
         warmup: float in [0, 1), the share of the ramp before the target begins
             to fall: weights that have learnt nothing yet say little
             about which channels are needed.
-        charged: who pays while the cost is above the target: `"all"` units, as a
-            Lagrangian has it, or the `"lowest"`, those alone that the target would
-            close, so that the others keep what they have learnt.
         margin: float >= 0, the share of the arena that is kept free for a
             board, and at least 8 KiB; 0 for nothing at all, where `ram` is the
             arena on the computer. It does not concern a `ram` in (0, 1].
         measured: what `export.measure_dense` found for the dense model, which
             `flash` and `ram` then agree with; without it, TensorFlow's usual.
         latency_table: what `export.measure_latency` found for the dense model.
+        charged: who pays while the cost is above the target: `"all"` units, as a
+            Lagrangian has it, or the `"lowest"`, those alone that the target would
+            close, so that the others keep what they have learnt.
 
     Raises:
         BudgetError: no cost was named, one is not positive, or `latency` has
@@ -93,10 +93,10 @@ class Budget:
     search: float = 0.5
     ramp: float = 0.7
     warmup: float = 0.0
-    charged: str = ALL
     margin: float = 0.2
     measured: Measured | None = None
     latency_table: LatencyTable | None = None
+    charged: str = ALL
 
     def __new__(cls, *args: object, **given: object) -> "Budget":
         # What a dataclass says of a cost that there is not: a bare TypeError.

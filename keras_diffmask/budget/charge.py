@@ -29,8 +29,8 @@ def unit_costs(cost: AnyCost, sizes: list[int]) -> list[float]:
     dense = cost.count(whole)
     saved = []
     for gate, size in enumerate(sizes):
-        less = [np.full(size, 1.0 - _STEP) if i == gate else w for i, w in
-                enumerate(whole)]  # fmt: skip
+        less = list(whole)
+        less[gate] = whole[gate] - _STEP
         saved.append(max(float(dense - cost.count(less)), 0.0) / size)
     total = sum(one * size for one, size in zip(saved, sizes, strict=True))
     if not total:

@@ -121,17 +121,18 @@ class BudgetController(keras.layers.Layer):
             chosen = charged(scores, limit["units"], targets[place])
             pairs = zip(keep_probabilities, chosen, strict=True)
             paying = [with_gradient_of(keep, one) for keep, one in pairs]
-            found.append(self.costs[place].expected(paying) / limit["dense"])
+            found.append(self._share(place, paying))
         return ops.stack(found)
 
     def shares(self, keep_probabilities: list[Any]) -> Any:
         """Expected costs as fractions of the dense ones, shape `(limits,)`."""
-        return ops.stack(
-            [
-                cost.expected(keep_probabilities) / limit["dense"]
-                for cost, limit in zip(self.costs, self.limits, strict=True)
-            ]
-        )
+        places = range(len(self.limits))
+        return ops.stack([self._share(place, keep_probabilities) for place in places])
+
+    def _share(self, place: int, keep_probabilities: list[Any]) -> Any:
+        """Of one limit."""
+        cost = self.costs[place].expected(keep_probabilities)
+        return cost / self.limits[place]["dense"]
 
     @property
     def budgets(self) -> list[float]:
