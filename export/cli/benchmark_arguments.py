@@ -3,6 +3,7 @@
 import argparse
 
 from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.export.cli.files import add_force
 from keras_diffmask.export.cli.numbers import at_least, positive
 from keras_diffmask.export.device_names import HOST
 
@@ -127,9 +128,7 @@ def _add_amounts(parser: argparse.ArgumentParser) -> None:
         "--per-op", action="store_true", help="also time each operation alone"
     )
     parser.add_argument("-o", "--output", help="also write the result to a .json file")
-    parser.add_argument(
-        "--force", action="store_true", help="replace the output where it exists"
-    )
+    add_force(parser)
 
 
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from keras_diffmask import targets
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import named_by_stem
+from keras_diffmask.export.cli.files import add_force, named_by_stem
 from keras_diffmask.export.cli.numbers import at_least
 
 NAME = "report"
@@ -61,9 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-arena", action="store_true", help="do not ask TFLM for the arena"
     )
-    parser.add_argument(
-        "--force", action="store_true", help="replace an existing output"
-    )
+    add_force(parser)
 
 
 def check(arguments: argparse.Namespace) -> None:

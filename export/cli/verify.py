@@ -4,7 +4,7 @@ import argparse
 
 from keras_diffmask.export.cli.arrays import read_arrays
 from keras_diffmask.export.cli.console import Console
-from keras_diffmask.export.cli.files import check_output, read_model
+from keras_diffmask.export.cli.files import add_force, check_output, read_model
 
 NAME = "verify"
 HELP = (
@@ -37,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", help="also write the figures to a .json file")
     parser.add_argument("--plot", metavar="PNG", help="also draw them")
-    parser.add_argument(
-        "--force", action="store_true", help="replace these files where they exist"
-    )
+    add_force(parser)
     parser.add_argument(
         "--unsafe",
         action="store_true",

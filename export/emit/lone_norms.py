@@ -69,13 +69,11 @@ def _reads_integers(call: Call, makers: dict[int, Call]) -> bool:
 def _as_kernel(norm: Any, inputs: Any, kernels: dict[int, Any], name: str) -> Any:
     """The call of a normalization by a convolution, of an image if need be."""
     *_, channels = sizes = tuple(inputs.shape[1:])
-    if id(norm) not in kernels:
+    is_new = id(norm) not in kernels
+    if is_new:
         kernels[id(norm)] = keras.layers.DepthwiseConv2D(
             1, name=name, dtype=norm.dtype_policy
         )
-        fresh = True
-    else:
-        fresh = False
     kernel = kernels[id(norm)]
     image = inputs
     if len(sizes) != 3:
@@ -85,7 +83,7 @@ def _as_kernel(norm: Any, inputs: Any, kernels: dict[int, Any], name: str) -> An
         target = (math.prod(rows), columns, channels)
         image = keras.layers.Reshape(target)(inputs)
     outputs = kernel(image)
-    if fresh:
+    if is_new:
         factor, shift = (np.broadcast_to(x, channels) for x in _affine(norm, inputs))
         kernel.set_weights([factor.reshape(kernel.kernel.shape), shift])
     if len(sizes) != 3:
