@@ -97,8 +97,7 @@ def ours_with_noise(task: Task) -> keras.Model:
 
 def ours_by_rank(task: Task) -> keras.Model:
     """As `ours`, but those alone pay that the target of a step would close."""
-    budget = Budget(macs=task.share, charged="lowest")
-    return mask_model(task.network(), ESTIMATOR, budget=budget)
+    return _budgeted(task, ESTIMATOR, "lowest")
 
 
 def ours_with_int8(task: Task) -> keras.Model:
@@ -111,8 +110,10 @@ def ours_with_int4(task: Task) -> keras.Model:
     return _budgeted(task, ESTIMATOR, quantization="int4")
 
 
-def _budgeted(task: Task, estimator: str, **more: Any) -> keras.Model:
-    budget = Budget(macs=task.share)
+def _budgeted(
+    task: Task, estimator: str, charged: str = "all", **more: Any
+) -> keras.Model:
+    budget = Budget(macs=task.share, charged=charged)
     return mask_model(task.network(), estimator, budget=budget, **more)
 
 
