@@ -111,10 +111,6 @@ class GateLogits(keras.layers.Layer):
         if self.step is not None:
             self.step.assign_add(1.0)
 
-    def steps(self) -> Any:
-        """Training steps so far, with the one under way."""
-        return 0.0 if self.step is None else ops.convert_to_tensor(self.step)
-
     def at_step(self) -> Any:
         """The step under way, or else the last one, from 0 on: a schedule's place.
 

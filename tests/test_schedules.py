@@ -158,7 +158,7 @@ def _gate(**more: Any) -> Gate:
 
 
 def _step(gate: Gate) -> float:
-    return float(array(gate.steps()))
+    return float(array(gate.step))
 
 
 def test_gate_counts_its_training_calls_and_no_others() -> None:
@@ -177,7 +177,7 @@ def test_gate_without_a_schedule_counts_nothing() -> None:
     gate = Gate(3, regularizer=L0(0.1))
     gate.build()
     gate(training=True)
-    assert gate.step is None and gate.steps() == 0.0
+    assert gate.step is None and gate.at_step() == 0.0
     assert "step" not in {v.name for v in gate.weights}
 
 
