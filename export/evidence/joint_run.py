@@ -26,8 +26,8 @@ def joint(settings: Settings, reporter: Reporter) -> Report:
     A DS-CNN for Speech Commands, a ResNet-8 for other images.
 
     All get the same data, batches, optimizer, learning rates and number of
-    epochs in all, gates of `differentiable_mask` and the default settings of a
-    budget; nothing was chosen on the test part. What was trained in floats is
+    epochs in all, gates of `differentiable_mask` and `Budget(charged="lowest")`;
+    nothing was chosen on the test part. What was trained in floats is
     quantized afterwards, with 256 examples.
 
     Args:

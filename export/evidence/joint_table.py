@@ -4,7 +4,12 @@ import math
 from typing import Any
 
 from keras_diffmask.export.evidence.pruning.files import LEARNED
-from keras_diffmask.export.evidence.pruning.methods import DENSE, JOINT_4, JOINT_8, OURS
+from keras_diffmask.export.evidence.pruning.methods import (
+    DENSE,
+    JOINT_4,
+    JOINT_8,
+    RANKED,
+)
 from keras_diffmask.export.evidence.report import Sample, Table
 from keras_diffmask.export.runs import Figures
 
@@ -13,17 +18,17 @@ Trials = dict[str, list[Figures]]
 #: What was trained -> its files.
 FILES = {
     DENSE: ("int8", "int4"),
-    OURS: ("int8", "int4"),
+    RANKED: ("int8", "int4"),
     JOINT_8: (LEARNED,),
     JOINT_4: (LEARNED,),
 }
 #: Row -> what was trained, and the file of it; None for the Keras model in floats.
 ROWS: dict[str, tuple[str, str | None]] = {
     "dense float": (DENSE, None),
-    "pruned float": (OURS, None),
-    "pruned, then int8": (OURS, "int8"),
+    "pruned float": (RANKED, None),
+    "pruned, then int8": (RANKED, "int8"),
     "pruned and int8 together": (JOINT_8, LEARNED),
-    "pruned, then int4": (OURS, "int4"),
+    "pruned, then int4": (RANKED, "int4"),
     "pruned and int4 together": (JOINT_4, LEARNED),
 }
 #: Points that int8 and int4 may lose to the dense float network.

@@ -20,7 +20,7 @@ FIXED = "fixed"
 class FakeQuantize(Delayed):
     """Rounds a tensor to the integers it will have on the device.
 
-        s = (high - low) / (2^bits - 1),   y = round((clip(x) + z s) / s) s - z s
+        s = (high - low) / (2^bits - 1),   y = round(clip(x) / s) s
 
     with the range moved such that 0 is one of the integers (`rounding.nudged`).
     Backward the identity inside of the range, and 0 outside of it.
@@ -135,10 +135,13 @@ class FakeQuantize(Delayed):
             self._observe(ops.stop_gradient(exact))
         acts = ops.logical_and(self.is_on(), self.seen > 0.5)
         low, high = self.limits()
-        rounded = rounding.on_asymmetric_grid(exact, low, high, self.bits)
+        rounded = rounding.on_asymmetric_grid(exact, low, high, self.bits, acts)
+        if self.factors is not None:
+            push = rounding.push_on_limits(exact, low, high, self.bits)
+            rounded = rounded + ops.where(acts, push, 0.0)
         if training and observe:
             self.count_down()
-        return ops.cast(ops.where(acts, rounded, exact), inputs.dtype)
+        return ops.cast(rounded, inputs.dtype)
 
     def limits(self) -> tuple[Any, Any]:
         """(low, high) as they stand now."""

@@ -6,7 +6,11 @@ range that the integers cover.
 
 from typing import Any
 
+import numpy as np
 from keras import ops
+
+#: The largest finite number: what is beyond it is outside of any range.
+_MOST = float(np.finfo(np.float32).max)
 
 
 def largest(bits: int) -> int:
@@ -49,8 +53,8 @@ def on_symmetric_grid(
 
 
 def through(values: Any, rounded: Any) -> Any:
-    """`rounded` forward, the gradient of `values` backward."""
-    return values + ops.stop_gradient(rounded - values)
+    """`rounded` forward, to the bit, and the gradient of `values` backward."""
+    return ops.stop_gradient(rounded) + (values - ops.stop_gradient(values))
 
 
 def nudged(low: Any, high: Any, bits: int) -> tuple[Any, Any, Any]:
@@ -74,20 +78,66 @@ def nudged(low: Any, high: Any, bits: int) -> tuple[Any, Any, Any]:
     return -zero * scale, (levels - zero) * scale, scale
 
 
-def on_asymmetric_grid(values: Any, low: Any, high: Any, bits: int) -> Any:
+def on_asymmetric_grid(
+    values: Any, low: Any, high: Any, bits: int, acts: Any = True
+) -> Any:
     """The values clipped to the nudged range and rounded; straight-through.
 
-    Backward: 1 for a value inside the range, 0 outside; what is clipped hands
-    its gradient to `low` or `high`.
+        round(clip(x, low', high') / s) s
+
+    Backward: 1 for a value inside the range, limits included, and 0 outside. `low`
+    and `high` get no gradient here; see `push_on_limits`.
+
+    Args:
+        values: tensor, taken as float32.
+        low: scalar tensor, at most 0.
+        high: scalar tensor, at least 0.
+        bits: width of the integers.
+        acts: bool, or a scalar tensor of it; where it is False the values come out
+            as they are.
+    """
+    values = ops.convert_to_tensor(values, dtype="float32")
+    bottom, top, scale = _nudged_limits(low, high, bits)
+    # With a range that every number is inside of, gradients need not know the rest.
+    bottom, top = ops.where(acts, bottom, -_MOST), ops.where(acts, top, _MOST)
+    acts = ops.broadcast_to(ops.cast(acts, "float32"), ops.shape(scale))
+    return _clipped_and_rounded(values, bottom, top, scale, acts)
+
+
+@ops.custom_gradient
+def _clipped_and_rounded(
+    values: Any, bottom: Any, top: Any, scale: Any, acts: Any
+) -> Any:
+    # A gradient of its own: automatic ones keep and pass over several tensors more,
+    # and half of a training step was spent here. Each line is one pass.
+    clipped = ops.minimum(ops.maximum(values, bottom), top)
+    grid = ops.round(clipped / scale) * scale
+
+    def gradient(*args: Any, upstream: Any = None) -> Any:
+        upstream = args[0] if upstream is None else upstream
+        # By arithmetic, for torch is slow at comparisons.
+        outside = ops.sign(ops.abs(clipped - values))
+        none = ops.zeros_like(scale)
+        return upstream * (1.0 - outside), none, none, none, none
+
+    return ops.where(acts > 0.5, grid, values), gradient
+
+
+def push_on_limits(values: Any, low: Any, high: Any, bits: int) -> Any:
+    """Zeros whose gradient is what the clipping of `on_asymmetric_grid` hands on.
+
+    Backward: to `high` that of each value above the range, to `low` below it.
     """
     values, low, high = (
         ops.convert_to_tensor(x, dtype="float32") for x in (values, low, high)
     )
-    bottom, top, scale = (ops.stop_gradient(x) for x in nudged(low, high, bits))
-    # The nudged numbers forward, and the gradient of the given ones backward.
-    # By comparison: at the limits backends part on the gradient of a maximum.
-    below, above = through(low, bottom), through(high, top)
-    clipped = ops.where(values > top, above, values)
-    clipped = ops.where(values < bottom, below, clipped)
-    steps = ops.round((clipped - bottom) / scale)
-    return through(clipped, steps * scale + bottom)
+    bottom, top, _ = _nudged_limits(low, high, bits)
+    still = ops.stop_gradient(values)
+    above, below = ops.cast(still > top, "float32"), ops.cast(still < bottom, "float32")
+    pull_up, pull_down = high - ops.stop_gradient(high), low - ops.stop_gradient(low)
+    return above * pull_up + below * pull_down
+
+
+def _nudged_limits(low: Any, high: Any, bits: int) -> list[Any]:
+    low, high = (ops.convert_to_tensor(x, dtype="float32") for x in (low, high))
+    return [ops.stop_gradient(x) for x in nudged(low, high, bits)]

@@ -57,7 +57,7 @@ def _notes(
 ) -> list[str]:
     trials = {
         "dense": [_trial(0.90)] * 2,
-        "ours": [_trial(0.88, int8=0.87, int4=0.60)] * 2,
+        "ours, the lowest charged": [_trial(0.88, int8=0.87, int4=0.60)] * 2,
         "ours with int8": [_trial(0.88, learned=value) for value in eight],
         "ours with int4": [_trial(0.86, learned=value) for value in four],
     }

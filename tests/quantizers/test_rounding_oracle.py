@@ -109,13 +109,47 @@ def test_activations_pass_gradients_inside_of_the_range_only() -> None:
     np.testing.assert_array_equal(found, oracle.passes(x, -1.0, 2.0))
 
 
+def test_infinite_values_are_clipped_and_pass_no_gradient() -> None:
+    x = np.array([-np.inf, -0.5, np.inf], "float32")
+    result = _numpy(rounding.on_asymmetric_grid(x, -1.0, 1.0, 8))
+    assert np.isfinite(result).all() and result[0] < -0.9 and result[2] > 0.9
+    low, high = (keras.ops.convert_to_tensor(limit) for limit in (-1.0, 1.0))
+    found = autodiff(lambda v: rounding.on_asymmetric_grid(v, low, high, 8), x)
+    np.testing.assert_array_equal(found, [0.0, 1.0, 0.0])
+
+
+def test_values_are_handed_on_to_the_bit_while_nothing_acts() -> None:
+    x = np.array([-np.inf, -3.7, 0.1, 5.3, np.inf], "float32")
+    off = keras.ops.convert_to_tensor(False)
+    result = _numpy(rounding.on_asymmetric_grid(x, -1.0, 1.0, 8, off))
+    np.testing.assert_array_equal(result, x)
+    low, high = (keras.ops.convert_to_tensor(limit) for limit in (-1.0, 1.0))
+    found = autodiff(
+        lambda v: rounding.on_asymmetric_grid(v, low, high, 8, off), x[1:-1]
+    )
+    np.testing.assert_array_equal(found, 1.0)
+
+
+def test_results_are_integers_times_the_scale_to_the_bit() -> None:
+    """As the device has them, with no rounding of a sum on top."""
+    low, high = np.float32(-0.713), np.float32(1.937)
+    x = np.random.default_rng(7).uniform(low, high, 200).astype("float32")
+    scale = _numpy(
+        rounding.nudged(*map(keras.ops.convert_to_tensor, (low, high)), 8)[2]
+    )
+    result = _numpy(rounding.on_asymmetric_grid(x, low, high, 8))
+    np.testing.assert_array_equal(result, np.round(result / scale) * scale)
+
+
 def test_what_is_clipped_moves_the_range() -> None:
     """d/dhigh counts the values above it, d/dlow those below."""
     x = np.array([-3.0, -2.5, 0.1, 0.7, 5.0], "float32")
 
     def total(limits: object) -> object:
-        y = rounding.on_asymmetric_grid(x, limits[0], limits[1], 8)  # type: ignore
-        return keras.ops.sum(y)
+        return keras.ops.sum(
+            rounding.on_asymmetric_grid(x, limits[0], limits[1], 8)  # type: ignore
+            + rounding.push_on_limits(x, limits[0], limits[1], 8)  # type: ignore
+        )
 
     np.testing.assert_allclose(
         autodiff(total, np.array([-1.0, 2.0], "float32")), [2.0, 1.0]

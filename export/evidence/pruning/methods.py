@@ -101,13 +101,13 @@ def ours_by_rank(task: Task) -> keras.Model:
 
 
 def ours_with_int8(task: Task) -> keras.Model:
-    """Gates as in `ours`, with the device's 8-bit integers in the training."""
-    return _budgeted(task, ESTIMATOR, quantization="int8")
+    """As `ours_by_rank`, with the device's 8-bit integers in the training."""
+    return _budgeted(task, ESTIMATOR, "lowest", quantization="int8")
 
 
 def ours_with_int4(task: Task) -> keras.Model:
-    """Gates as in `ours`, with weights of 4 bits in the training."""
-    return _budgeted(task, ESTIMATOR, quantization="int4")
+    """As `ours_by_rank`, with weights of 4 bits in the training."""
+    return _budgeted(task, ESTIMATOR, "lowest", quantization="int4")
 
 
 def _budgeted(
@@ -132,13 +132,14 @@ def _settings(estimator: str = ESTIMATOR) -> dict[str, Any]:
 
 
 _OPEN = "all gates open"
+_BY_RANK = {**_settings(), "charged": "lowest"}
 METHODS: dict[str, Method] = {
     DENSE: Method(all_open, first=_OPEN),
     OURS: Method(ours, settings=_settings()),
     HARD: Method(ours_with_noise, settings=_settings("hard_concrete")),
-    RANKED: Method(ours_by_rank, settings={**_settings(), "charged": "lowest"}),
-    JOINT_8: Method(ours_with_int8, settings=_settings()),
-    JOINT_4: Method(ours_with_int4, settings=_settings()),
+    RANKED: Method(ours_by_rank, settings=_BY_RANK),
+    JOINT_8: Method(ours_with_int8, settings=_BY_RANK),
+    JOINT_4: Method(ours_with_int4, settings=_BY_RANK),
     NARROW: Method(narrowed),
     L1: Method(all_open, prune_by_l1_norm, first=_OPEN),
 }
