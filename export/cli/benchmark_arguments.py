@@ -7,10 +7,13 @@ from keras_diffmask.export.cli.files import add_force
 from keras_diffmask.export.cli.numbers import at_least, positive
 from keras_diffmask.export.device_names import HOST
 
-# name -> the most that masks may cost, masked over plain, or that the controller
-# of a budget and its costs may, over the same masks without.
-LIMITS = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
-PAIRS = {"budget": ("with a budget", "without")}
+# name -> the most that masks may cost, masked over plain; that the controller of a
+# budget and its costs may, over the same masks without; and int8 quantizers.
+LIMITS = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02, "quantization": 1.50}
+PAIRS = {
+    "budget": ("with a budget", "without"),
+    "quantization": ("with int8 quantizers", "without"),
+}
 ESTIMATORS, RECURRENT = "estimators", "recurrent"
 ROUNDS = {"training": 150, "tables": 100, "surgery": 3, "latency": 20}
 # What latencies are foretold of; functions in `benchmarking.networks`.
@@ -91,6 +94,7 @@ def _add_subjects(parser: argparse.ArgumentParser) -> None:
         "--training-step", choices=(*LIMITS, ESTIMATORS, RECURRENT),
         help="time a training step of this network, masked over plain, instead; "
         "budget: of resnet8 with a budget of macs, flash and ram, over the same masks "
+        "without; quantization: of resnet8 with int8 quantizers, over the same masks "
         "without; "
         "estimators: of several networks under every estimator; recurrent: of masked "
         "recurrent layers, each over the Keras layer",

@@ -74,8 +74,12 @@ def _step_ratio(name: str, batch: int, rounds: int, advance: Any) -> Any:
     budget = Budget(macs=0.3)
     if name == "budget":
         budget = Budget(macs=0.3, flash=0.5, ram=0.8)
-    masked = mask_model(plain, budget=budget)
-    if name == "budget":
+    masked = mask_model(
+        plain, budget=budget, quantization="int8" if name == "quantization" else None
+    )
+    if name == "quantization":
+        plain = mask_model(plain, budget=budget)
+    elif name == "budget":
         plain = mask_model(plain)
     for model in (plain, masked):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -25,7 +25,7 @@ from keras_diffmask.quantization import (
     insert_quantizers,
     names_of,
     require_plain,
-    split_activations,
+    split_operators,
 )
 from keras_diffmask.quantizers import Quantization, get_quantization
 
@@ -133,10 +133,10 @@ def mask_model(
     rebuild.require_finite(source)
     require_unmasked(source)
     integers = get_quantization(quantization)
+    selection = Selection(source, estimator, include, exclude)
     if integers is not None:
         require_plain(source)
-        source = split_activations(source)
-    selection = Selection(source, estimator, include, exclude)
+        source = split_operators(source)
     level = _granularity(granularity)
     selection.require(level)
     regularizer = regularizers_module.get(gate_regularizer)

@@ -34,9 +34,12 @@ class Selector:
         self._argument = argument
         self._names = [one for one in listed if isinstance(one, str)]
         self._tests = [self._test(one, model, argument) for one in listed]
+        self._given = {operation.name: operation for operation in model.operations}
 
     def __call__(self, layer: Any) -> bool:
-        return any(test(layer) for test in self._tests)
+        # Of a layer that was split into several, it is the user's that is asked for.
+        given = self._given.get(layer.name, layer)
+        return any(test(given) for test in self._tests)
 
     def require_named(self, chosen: Iterable[str], level: str) -> None:
         """Refuse a name whose layer gets no gate: it was asked for in vain.

@@ -32,45 +32,6 @@ def insert_quantizers(
     return _Inserter(model, quantization, names).run(model_class)
 
 
-def split_activations(model: keras.Model) -> keras.Model:
-    """The model with activations of their own where the device has an operator.
-
-    A ReLU is part of the kernel's operator; a softmax, say, reads integers, so
-    that what it reads has a range.
-
-    Args:
-        model: a Functional model without masks. It is not changed.
-    """
-    split = [layer for layer in model.layers if _has_operator(layer)]
-    if not split:
-        return model
-    ids = {id(layer) for layer in split}
-
-    def make(old: Any) -> Any:
-        return rebuild.clone(old, **({"activation": None} if id(old) in ids else {}))
-
-    rebuilder = rebuild.Rebuilder(model, make, rebuild.arrays)
-    behind: dict[int, Any] = {}
-
-    def perform(call: Call, args: tuple, kwargs: dict) -> Any:
-        outputs = rebuilder.call(call.operation, args, kwargs)
-        layer = call.operation
-        if id(layer) not in ids:
-            return outputs
-        if id(layer) not in behind:
-            name = rebuilder.free_name(f"{layer.name}_activation")
-            behind[id(layer)] = keras.layers.Activation(
-                layer.activation, name=name, dtype=layer.dtype_policy
-            )
-        return behind[id(layer)](outputs)
-
-    return rebuilder.run(perform)
-
-
-def _has_operator(layer: Any) -> bool:
-    return kinds.is_kernel(layer) and kinds.activation_of(layer) not in kinds.FUSED
-
-
 class _Inserter:
     def __init__(
         self, model: keras.Model, quantization: Quantization, names: Sequence[str]

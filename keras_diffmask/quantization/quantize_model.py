@@ -7,8 +7,9 @@ from keras_diffmask.errors import InvalidArgumentError, UnsupportedModelError
 from keras_diffmask.gate import Gate
 from keras_diffmask.inline import inlined
 from keras_diffmask.keras_internals import as_functional, flatten_layers
-from keras_diffmask.quantization.insert import insert_quantizers, split_activations
+from keras_diffmask.quantization.insert import insert_quantizers
 from keras_diffmask.quantization.quantized_model import names_of
+from keras_diffmask.quantization.split import split_operators
 from keras_diffmask.quantizers import Delayed, Quantization, get_quantization
 
 
@@ -37,7 +38,8 @@ def quantize_model(
 
     Returns:
         A Functional model, not compiled, whose layers and outputs have the
-        original's names.
+        original's names. A separable convolution is two layers, the first of them
+        with `_depthwise` behind its name.
 
     Warns:
         UserWarning: weights that stay in floats, inside of a `TimeDistributed`, say.
@@ -69,7 +71,7 @@ def quantize_model(
     rebuild.require_finite(source)
     require_plain(source)
     names = names_of(as_functional(model).outputs)
-    return insert_quantizers(split_activations(source), chosen, names)
+    return insert_quantizers(split_operators(source), chosen, names)
 
 
 def require_plain(model: keras.Model) -> None:

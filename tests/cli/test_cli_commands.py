@@ -237,7 +237,7 @@ def test_benchmark_json(run_json, converted):
     assert report["threads"] == 2
 
 
-@pytest.mark.parametrize("network", ["resnet8", "lstm", "budget"])
+@pytest.mark.parametrize("network", ["resnet8", "lstm", "budget", "quantization"])
 def test_benchmark_of_a_training_step(run_json, monkeypatch, network):
     from keras_diffmask.export.benchmarking import networks
 
@@ -245,6 +245,7 @@ def test_benchmark_of_a_training_step(run_json, monkeypatch, network):
         "resnet8": lambda: networks_resnet8((8, 8, 3)),
         "lstm": lambda: networks_two_lstm(units=4, steps=5),
         "budget": lambda: networks.conv_chain(4, width=32),
+        "quantization": lambda: networks.conv_chain(2, width=8),
     }
     networks_resnet8, networks_two_lstm = networks.resnet8, networks.two_lstm
     monkeypatch.setattr(networks, "resnet8", small[network])
@@ -254,7 +255,7 @@ def test_benchmark_of_a_training_step(run_json, monkeypatch, network):
     )
     assert report["network"] == network and report["batch"] == 4
     assert report["ratio"]["median"] > 0
-    limits = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02}
+    limits = {"resnet8": 1.05, "lstm": 1.10, "budget": 1.02, "quantization": 1.5}
     assert report["limit"] == limits[network]
 
 

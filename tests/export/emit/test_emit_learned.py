@@ -147,14 +147,31 @@ def test_an_lstm_takes_its_ranges_from_calibration() -> None:
     assert rms < 0.03
 
 
+def test_a_separable_convolution_ends_twice_in_a_learned_range() -> None:
+    x = keras.Input((10, 10, 3))
+    h = layers.SeparableConv2D(4, 3, activation="sigmoid", name="two_in_one")(x)
+    h = layers.Dense(5, activation="softmax")(layers.GlobalMaxPooling2D()(h))
+    model = _trained(kd.quantize_model(keras.Model(x, h)))
+    artifact = export.to_tflite(model)
+    assert artifact.ops.count("DEPTHWISE_CONV_2D") == 1
+    assert artifact.ops.count("CONV_2D") == 1
+    found = artifact.run(X[:64], reference_kernels=True)
+    steps = (found - model.predict(X[:64], verbose=0)) * 256
+    assert np.mean(np.abs(steps) < 1.5) >= 0.99
+
+
 def test_a_layer_of_several_operators_is_named() -> None:
     """Between its two convolutions nothing was rounded in training."""
     x = keras.Input((10, 10, 3))
-    h = layers.SeparableConv2D(4, 3, name="two_in_one")(x)
+    quantized = kd.layers.MaskedSeparableConv2D(
+        4, 3, name="two_in_one", quantizer="int8"
+    )
+    h = kd.layers.FakeQuantize()(quantized(kd.layers.FakeQuantize()(x)))
     h = layers.Dense(5, activation="softmax")(layers.GlobalMaxPooling2D()(h))
-    model = _trained(kd.quantize_model(keras.Model(x, h)))
+    model = _trained(keras.Model(x, h))
+    model = export.strip(model, keep_quantizers=True)
     named = (
-        r"neither inside of 'two_in_one' \(SeparableConv2D\).*Build it as two layers"
+        r"neither inside of 'two_in_one' \(.*SeparableConv2D\).*Build it as two layers"
     )
     for calibration in (None, X[:64]):
         with pytest.raises(ConversionError, match=named):
