@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_diffmask import keras_internals
+from keras_diffmask.layers import FakeQuantize
 
 
 @dataclass(eq=False)
@@ -17,7 +18,8 @@ class LayerOutput:
     Args:
         name: its name.
         order: its place in the order of execution.
-        values: its first output, one entry per example, in float64.
+        values: its first output, one entry per example, in float64; as a quantizer
+            behind it has rounded it.
         readers: the calls that take it.
         place: which of the model's outputs it is; None for none.
     """
@@ -68,6 +70,12 @@ def _walk(
             kwargs = {**kwargs, "training": False}
         answer = call.operation(*args, **kwargs)
         first = keras.tree.flatten(answer)[0]
+        rounded = [made[id(t)][1] for t in taken if id(t) in made]
+        if isinstance(call.operation, FakeQuantize) and rounded:
+            # The file has the layer's integers, and no reals before them.
+            rounded[0].values = keras.ops.convert_to_numpy(first).astype("float64")
+            made[id(first)] = (first, rounded[0])
+            return answer
         if "float" in keras.backend.standardize_dtype(first.dtype):
             values = keras.ops.convert_to_numpy(first).astype("float64")
             entry = LayerOutput(call.operation.name, len(found), values)

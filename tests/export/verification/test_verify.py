@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_diffmask as kd
 from keras_diffmask import export
 from keras_diffmask.errors import (
     ArtifactError,
@@ -98,6 +99,22 @@ def test_a_layer_that_computes_wrong_is_found(model, artifact, x):
     }
     assert errors["stem_relu"] < 0.02
     assert errors["branch_bn"] > 4 * errors["stem_relu"]
+
+
+@pytest.mark.parametrize("quantization", ["int8", "int4"])
+def test_every_operator_of_learned_integers_belongs_to_a_layer(x, quantization):
+    """A layer and its quantizer are one: the file has no reals between them."""
+    if quantization == "int4":
+        pytest.importorskip("ai_edge_quantizer")
+    model = kd.quantize_model(build(), quantization)
+    model(draw(64, 10, 10, 3), training=True)
+    found = export.verify(export.to_tflite(model), model, x, per_layer=True)
+    names = [layer.layer for layer in found.layers]
+    assert found.unmatched == 0
+    ends = ["stem_relu", "branch_bn", "join_relu", "pool", "inner_conv", "flat", "head"]
+    assert names == [name for name in ends if name in names]
+    assert set(ends) - set(names) <= {"flat"}
+    assert all(layer.relative_error < 0.05 for layer in found.layers)
 
 
 def test_names_that_the_converter_numbers_anew(convert_names):
