@@ -133,10 +133,12 @@ def mask_model(
     rebuild.require_finite(source)
     require_unmasked(source)
     integers = get_quantization(quantization)
-    selection = Selection(source, estimator, include, exclude)
+    theirs = source
+    origins: dict[str, Any] = {}
     if integers is not None:
         require_plain(source)
-        source = split_operators(source)
+        source, origins = split_operators(source)
+    selection = Selection(theirs, estimator, include, exclude, origins)
     level = _granularity(granularity)
     selection.require(level)
     regularizer = regularizers_module.get(gate_regularizer)

@@ -1,7 +1,7 @@
 """Selection: which layers a user means, by name, expression, class or function."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -23,23 +23,30 @@ class Selector:
             of these, of which any may match.
         model: the model, whose layers a name must be one of.
         argument: name of the argument, for the error message.
+        origins: name of a layer -> that of the model's which it is a part of, and
+            is asked for in its place.
 
     Raises:
         InvalidArgumentError: of another kind, or a name that no layer has.
     """
 
-    def __init__(self, wanted: Any, model: keras.Model, argument: str) -> None:
+    def __init__(
+        self,
+        wanted: Any,
+        model: keras.Model,
+        argument: str,
+        origins: Mapping[str, Any] | None = None,
+    ) -> None:
         is_list = isinstance(wanted, list | tuple | set | frozenset)
         listed = list(wanted) if is_list else [wanted]
         self._argument = argument
         self._names = [one for one in listed if isinstance(one, str)]
         self._tests = [self._test(one, model, argument) for one in listed]
-        self._given = {operation.name: operation for operation in model.operations}
+        self._origins = origins or {}
 
     def __call__(self, layer: Any) -> bool:
-        # Of a layer that was split into several, it is the user's that is asked for.
-        given = self._given.get(layer.name, layer)
-        return any(test(given) for test in self._tests)
+        whole = self._origins.get(layer.name, layer)
+        return any(test(whole) for test in self._tests)
 
     def require_named(self, chosen: Iterable[str], level: str) -> None:
         """Refuse a name whose layer gets no gate: it was asked for in vain.
@@ -98,14 +105,21 @@ class Selection:
             holds; what none matches gets `"hard_concrete"`.
         include: selector of the layers to gate, or None for all.
         exclude: selector of the layers to leave alone, or None.
+        origins: name of a layer -> that of the model's which it is a part of.
 
     Attributes:
         told: those of `include` and `exclude` that were given, in words.
     """
 
     def __init__(
-        self, model: keras.Model, estimator: Any, include: Any, exclude: Any
+        self,
+        model: keras.Model,
+        estimator: Any,
+        include: Any,
+        exclude: Any,
+        origins: Mapping[str, Any] | None = None,
     ) -> None:
+        self._origins = origins
         everything: Callable[[Any], bool] = lambda layer: True  # noqa: E731
         self._include, self._exclude = everything, None
         self._is_partial = include is not None
@@ -118,7 +132,7 @@ class Selection:
         if include is not None:
             self._include = self._asked(include, model, "include")
         if exclude is not None:
-            self._exclude = Selector(exclude, model, "exclude")
+            self._exclude = Selector(exclude, model, "exclude", origins)
         self._estimators: list[tuple[Callable[[Any], bool], Estimator]] = []
         # A serialized estimator is a dictionary as well.
         if isinstance(estimator, dict) and "class_name" not in estimator:
@@ -129,7 +143,7 @@ class Selection:
         self._estimators.append((everything, estimators.get(estimator)))
 
     def _asked(self, wanted: Any, model: keras.Model, argument: str) -> Selector:
-        self._asked_for.append(Selector(wanted, model, argument))
+        self._asked_for.append(Selector(wanted, model, argument, self._origins))
         return self._asked_for[-1]
 
     def require_gates(self, layers: Iterable[Any], level: str) -> None:

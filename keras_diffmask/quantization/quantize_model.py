@@ -71,7 +71,7 @@ def quantize_model(
     rebuild.require_finite(source)
     require_plain(source)
     names = names_of(as_functional(model).outputs)
-    return insert_quantizers(split_operators(source), chosen, names)
+    return insert_quantizers(split_operators(source).model, chosen, names)
 
 
 def require_plain(model: keras.Model) -> None:

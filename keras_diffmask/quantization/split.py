@@ -1,6 +1,6 @@
 """Split: a layer of its own for each operator, so that each ends in a learned range."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -26,7 +26,19 @@ _OF_A_WEIGHT = ("initializer", "regularizer", "constraint")
 Part = tuple[Any, list[np.ndarray]]
 
 
-def split_operators(model: keras.Model) -> keras.Model:
+class Split(NamedTuple):
+    """A model, and what some of its layers are parts of.
+
+    Args:
+        model: the model.
+        origins: name of a layer -> the layer that it is a part of.
+    """
+
+    model: keras.Model
+    origins: dict[str, Any]
+
+
+def split_operators(model: keras.Model) -> Split:
     """The model with layers of their own for what the device has operators for.
 
     A separable convolution is two of them. A ReLU is part of the kernel's operator;
@@ -40,9 +52,10 @@ def split_operators(model: keras.Model) -> keras.Model:
         same object where there is nothing to split.
     """
     if not any(_is_several(layer) for layer in model.layers):
-        return model
+        return Split(model, {})
     rebuilder = rebuild.Rebuilder(model, rebuild.clone, rebuild.arrays)
     made: dict[int, list[Part]] = {}
+    origins: dict[str, Any] = {}
 
     def perform(call: Call, args: tuple, kwargs: dict) -> Any:
         layer = call.operation
@@ -51,13 +64,14 @@ def split_operators(model: keras.Model) -> keras.Model:
         is_new = id(layer) not in made
         if is_new:
             made[id(layer)] = _parts(layer, rebuilder)
+            origins.update((part.name, layer) for part, _ in made[id(layer)])
         for part, weights in made[id(layer)]:
             args, kwargs = (part(*args, **kwargs),), {}
             if is_new and weights:
                 rebuild.assign(part, weights)
         return args[0]
 
-    return rebuilder.run(perform)
+    return Split(rebuilder.run(perform), origins)
 
 
 def _is_several(layer: Any) -> bool:

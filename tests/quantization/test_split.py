@@ -36,7 +36,7 @@ def _kinds(model: keras.Model) -> list[str]:
 )
 def test_separable_convolutions_are_two_of_the_same_function(more: dict) -> None:
     model = _image_model(**more)
-    result = split_operators(model)
+    result = split_operators(model).model
     np.testing.assert_allclose(result(X), model(X), atol=1e-6)
     first, second, *_ = result.layers[1:]
     assert (type(first), first.name) == (layers.DepthwiseConv2D, "separable_depthwise")
@@ -48,7 +48,7 @@ def test_sequences_and_layers_that_are_called_twice() -> None:
     x, y = keras.Input((7, 3)), keras.Input((7, 3))
     both = layers.SeparableConv1D(5, 3, activation="tanh")
     model = keras.Model([x, y], layers.Subtract()([both(x), both(y)]))
-    result = split_operators(model)
+    result = split_operators(model).model
     assert _kinds(result).count("DepthwiseConv1D") == 1
     assert len(result.weights) == len(model.weights)
     sequences = [X[:, 0, :7], X[:, 1, :7]]
@@ -64,7 +64,7 @@ def test_settings_of_weights_go_with_them() -> None:
         activity_regularizer="l2",
     )
     model.get_layer("separable").trainable = False
-    result = split_operators(model)
+    result = split_operators(model).model
     first, second = (
         result.get_layer(name) for name in ("separable_depthwise", "separable")
     )
@@ -79,7 +79,7 @@ def test_settings_of_weights_go_with_them() -> None:
 
 def test_nothing_to_split_is_the_same_object() -> None:
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2, "relu")])
-    assert split_operators(model) is model
+    assert split_operators(model).model is model
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,16 @@ def test_layers_are_chosen_as_the_user_wrote_them(wanted: object) -> None:
     assert slim.get_layer("separable").filters == 3
     with kd.quantizers.switched_off(masked):
         np.testing.assert_allclose(slim(X), masked(X, training=False), atol=1e-5)
+
+
+@pytest.mark.parametrize("level", ["channel", "weight"])
+def test_what_is_left_alone_is_so_in_all_of_its_parts(level: str) -> None:
+    x = keras.Input((9, 9, 3))
+    h = layers.Conv2D(4, 3, name="first")(x)
+    h = layers.SeparableConv2D(6, 3, depth_multiplier=2, name="separable")(h)
+    model = keras.Model(x, layers.Dense(4, name="head")(layers.Flatten()(h)))
+    masked = kd.mask_model(
+        model, exclude=layers.SeparableConv2D, granularity=level, quantization="int8"
+    )
+    assert not any("separable" in gate.name for gate in kd.gates(masked))
+    assert any("first" in gate.name for gate in kd.gates(masked))
