@@ -159,6 +159,15 @@ def about_budget_steps(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def about_quantization_steps(report: dict[str, Any]) -> list[str]:
+    """What quantizers add."""
+    ratio = report["ratio"]
+    return [
+        f"make it {ratio['median']:.2f} times as long",
+        f"({ratio['p5']:.2f}..{ratio['p95']:.2f}, [training_step_quantization.json]",
+    ]
+
+
 def about_peers(report: dict[str, Any]) -> list[str]:
     """Who the validation part prefers, and how far from the others that is."""
     found = report["figures"]["summary"]
@@ -225,6 +234,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/training_step.json": about_steps,
     "docs/training_step_recurrent.json": about_recurrent_steps,
     "docs/training_step_budget.json": about_budget_steps,
+    "docs/training_step_quantization.json": about_quantization_steps,
     "docs/budgets-cifar10.json": about_budgets,
     "docs/budgets-fashion_mnist.json": about_budgets,
     "docs/joint.json": about_joint,
