@@ -222,6 +222,30 @@ def about_joint(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def about_joint_together(report: dict[str, Any]) -> list[str]:
+    """Together against one after the other, and files against simulations."""
+    found, trials = report["figures"]["summary"], report["figures"]["trials"]
+    sentences = []
+    for bits in ("int8", "int4"):
+        together, after = (
+            100 * np.asarray(found[row])
+            for row in (f"pruned and {bits} together", f"pruned, then {bits}")
+        )
+        ahead = together - after
+        error = np.std(ahead, ddof=1) / np.sqrt(len(ahead))
+        sentences.append(
+            f"{np.mean(ahead):.2f} points with {bits} (standard error {error:.2f})"
+        )
+        close = [
+            one["files"]["learned"]["agreement"] for one in trials[f"ours with {bits}"]
+        ]
+        mean = {key: 100 * sum(x[key] for x in close) / len(close) for key in close[0]}
+        sentences.append(
+            f"{mean['within_1']:.1f} % of the outputs of the {bits} files"
+        )
+    return sentences
+
+
 #: The file -> the sentences, or parts of sentences, that the README makes of it.
 SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/har.json": about_har,
@@ -237,7 +261,8 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/training_step_quantization.json": about_quantization_steps,
     "docs/budgets-cifar10.json": about_budgets,
     "docs/budgets-fashion_mnist.json": about_budgets,
-    "docs/joint.json": about_joint,
+    "docs/joint-fashion_mnist.json": about_joint,
+    "docs/joint-cifar10.json": about_joint_together,
     "docs/peers-uci_har.json": about_peers,
     "docs/peers-speech_commands.json": about_peers,
 }

@@ -225,7 +225,7 @@ TABLES: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], Rows]]] = {
         lambda report: arm64_widths(report, _WIDTHS),
     ),
     ("", "test accuracy %", "points to dense float", "bytes"): (
-        "docs/joint.json",
+        "docs/joint-cifar10.json",
         joint,
     ),
     (
