@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.estimators import Estimator
-from keras_diffmask.estimators.estimator import straight_through
+from keras_diffmask.gradients import straight_through
 from keras_diffmask.state import add_state, step_of
 
 

@@ -71,16 +71,15 @@ def _step_ratio(name: str, batch: int, rounds: int, advance: Any) -> Any:
     from keras_diffmask.masking import mask_model
 
     plain = networks.two_lstm() if name == "lstm" else networks.resnet8()
-    budget = Budget(macs=0.3)
-    if name == "budget":
-        budget = Budget(macs=0.3, flash=0.5, ram=0.8)
-    masked = mask_model(
-        plain, budget=budget, quantization="int8" if name == "quantization" else None
-    )
-    if name == "quantization":
-        plain = mask_model(plain, budget=budget)
-    elif name == "budget":
-        plain = mask_model(plain)
+    third: dict[str, Any] = {"budget": Budget(macs=0.3)}
+    # Arguments of what is timed, and those of its base, where that has masks.
+    changed, base = {
+        "budget": ({"budget": Budget(macs=0.3, flash=0.5, ram=0.8)}, {}),
+        "quantization": ({**third, "quantization": "int8"}, third),
+    }.get(name, (third, None))
+    masked = mask_model(plain, **changed)
+    if base is not None:
+        plain = mask_model(plain, **base)
     for model in (plain, masked):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile("adam", loss)

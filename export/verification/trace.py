@@ -70,19 +70,18 @@ def _walk(
             kwargs = {**kwargs, "training": False}
         answer = call.operation(*args, **kwargs)
         first = keras.tree.flatten(answer)[0]
-        rounded = [made[id(t)][1] for t in taken if id(t) in made]
-        if isinstance(call.operation, FakeQuantize) and rounded:
+        makers = [made[id(tensor)][1] for tensor in taken if id(tensor) in made]
+        if isinstance(call.operation, FakeQuantize) and makers:
             # The file has the layer's integers, and no reals before them.
-            rounded[0].values = keras.ops.convert_to_numpy(first).astype("float64")
-            made[id(first)] = (first, rounded[0])
+            makers[0].values = keras.ops.convert_to_numpy(first).astype("float64")
+            made[id(first)] = (first, makers[0])
             return answer
         if "float" in keras.backend.standardize_dtype(first.dtype):
             values = keras.ops.convert_to_numpy(first).astype("float64")
             entry = LayerOutput(call.operation.name, len(found), values)
             found.append(entry)
-            for tensor in taken:
-                if id(tensor) in made:
-                    made[id(tensor)][1].readers.append(entry)
+            for maker in makers:
+                maker.readers.append(entry)
             # A layer may hand its input on: Dropout does.
             made[id(first)] = (first, entry)
         return answer

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_diffmask.costs import AnyCost
+from keras_diffmask.gradients import straight_through
 
 #: Everybody, as a Lagrangian has it; or those alone that the target would close.
 ALL, LOWEST = "all", "lowest"
@@ -67,5 +68,4 @@ def charged(scores: list[Any], costs: list[float], left: Any) -> list[Any]:
 
 def with_gradient_of(values: Any, chosen: Any) -> Any:
     """The values as they are, with the gradient of the chosen ones alone."""
-    still = ops.stop_gradient(values)
-    return still + chosen * (values - still)
+    return straight_through(values, chosen * values)

@@ -7,8 +7,9 @@ from keras import ops
 
 from keras_diffmask import schedules
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.estimators.estimator import Estimator, straight_through
+from keras_diffmask.estimators.estimator import Estimator
 from keras_diffmask.estimators.straight_through import SURROGATES
+from keras_diffmask.gradients import straight_through
 
 _FORMS = ("scaled", "mask")
 #: Scales start here: a masked model is then the one that it was made from.

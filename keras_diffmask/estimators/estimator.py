@@ -181,12 +181,3 @@ def logistic_noise(shape: Any, seed: keras.random.SeedGenerator) -> Any:
     """Samples log(u) - log(1 - u), u uniform on (1e-6, 1 - 1e-6), float32."""
     u = keras.random.uniform(shape, 1e-6, 1.0 - 1e-6, dtype="float32", seed=seed)
     return ops.log(u) - ops.log(1.0 - u)
-
-
-def straight_through(forward: Any, backward: Any) -> Any:
-    """`forward` in the forward pass, the gradient of `backward` in the other.
-
-    Written so that the value is exactly `forward`: the two `backward` terms
-    cancel to 0.0, while `backward + (forward - backward)` rounds.
-    """
-    return ops.stop_gradient(forward) + (backward - ops.stop_gradient(backward))

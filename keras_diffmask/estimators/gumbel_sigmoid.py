@@ -11,8 +11,8 @@ from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.estimators.estimator import (
     Estimator,
     logistic_noise,
-    straight_through,
 )
+from keras_diffmask.gradients import straight_through
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")

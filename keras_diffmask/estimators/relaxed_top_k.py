@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_diffmask.estimators.estimator import straight_through
+from keras_diffmask.gradients import straight_through
 
 # exp(-80) is 2e-35: its inverse, summed over a row, is still a float32.
 _LEAST_EXPONENT = -80.0

@@ -9,7 +9,8 @@ from keras import ops
 
 from keras_diffmask import granularity, schedules
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.estimators.estimator import Estimator, straight_through
+from keras_diffmask.estimators.estimator import Estimator
+from keras_diffmask.gradients import straight_through
 
 #: What a threshold may be, in the unit of the weights.
 _SMALLEST, _LARGEST = 1e-10, 1e3

@@ -8,7 +8,8 @@ import keras
 from keras import ops
 
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.estimators.estimator import Estimator, straight_through
+from keras_diffmask.estimators.estimator import Estimator
+from keras_diffmask.gradients import straight_through
 
 
 def _triangle(x: Any) -> Any:

@@ -9,9 +9,10 @@ from keras import ops
 
 from keras_diffmask import granularity, schedules
 from keras_diffmask.errors import InvalidArgumentError
-from keras_diffmask.estimators.estimator import Estimator, straight_through
+from keras_diffmask.estimators.estimator import Estimator
 from keras_diffmask.estimators.relaxed_top_k import hard_top_k, relaxed_top_k
 from keras_diffmask.estimators.rows import Rows
+from keras_diffmask.gradients import straight_through
 
 _STARTS = ("magnitude", "random")
 #: Standard deviation of the logits at the start.

@@ -19,8 +19,16 @@ _SEPARABLE = {
         keras.layers.Conv2D,
     ),
 }
-_SPATIAL = ("kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier")
-_EVERYWHERE = ("data_format", "trainable", "dtype")
+#: What the configurations of the two convolutions take of the whole's.
+_OF_BOTH = ("data_format", "trainable", "dtype")
+_OF_DEPTHWISE = (
+    "kernel_size",
+    "strides",
+    "padding",
+    "dilation_rate",
+    "depth_multiplier",
+)
+_OF_POINTWISE = ("name", "filters", "use_bias", "activation", "activity_regularizer")
 _OF_A_WEIGHT = ("initializer", "regularizer", "constraint")
 #: A layer, and its weights as arrays.
 Part = tuple[Any, list[np.ndarray]]
@@ -85,14 +93,14 @@ def _has_own_activation(layer: Any) -> bool:
 def _parts(layer: Any, rebuilder: rebuild.Rebuilder) -> list[Part]:
     """The layers that one becomes, in the order of their calls."""
     parts: list[Part] = []
-    kernel, weights = rebuild.clone(layer), rebuild.arrays(layer)
+    kernel, weights = layer, rebuild.arrays(layer)
     if type(layer) in _SEPARABLE:
         name = rebuilder.free_name(f"{layer.name}_depthwise")
         depthwise, kernel = _two_convolutions(layer, name)
         parts.append((depthwise, weights[:1]))
         weights = weights[1:]
     if not _has_own_activation(layer):
-        return [*parts, (kernel, weights)]
+        return [*parts, (rebuild.clone(kernel), weights)]
     activation = keras.layers.Activation(
         layer.activation,
         name=rebuilder.free_name(f"{layer.name}_activation"),
@@ -109,12 +117,13 @@ def _two_convolutions(layer: Any, name: str) -> tuple[Any, Any]:
         pairs = ((f"{ours}_{one}", f"{theirs}_{one}") for one in _OF_A_WEIGHT)
         return {new: config[old] for new, old in pairs}
 
-    everywhere = {key: config[key] for key in _EVERYWHERE}
+    def of_both(*more: str) -> dict[str, Any]:
+        return {key: config[key] for key in (*_OF_BOTH, *more)}
+
     depthwise_class, pointwise_class = _SEPARABLE[type(layer)]
     depthwise = depthwise_class.from_config(
         {
-            **everywhere,
-            **{key: config[key] for key in _SPATIAL},
+            **of_both(*_OF_DEPTHWISE),
             **of_a_weight("depthwise", "depthwise"),
             "use_bias": False,
             "name": name,
@@ -122,20 +131,10 @@ def _two_convolutions(layer: Any, name: str) -> tuple[Any, Any]:
     )
     pointwise = pointwise_class.from_config(
         {
-            **everywhere,
+            **of_both(*_OF_POINTWISE),
             **of_a_weight("kernel", "pointwise"),
             **of_a_weight("bias", "bias"),
             "kernel_size": 1,
-            **{
-                key: config[key]
-                for key in (
-                    "name",
-                    "filters",
-                    "use_bias",
-                    "activation",
-                    "activity_regularizer",
-                )
-            },
         }
     )
     return depthwise, pointwise

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_diffmask.gradients import straight_through
+
 #: The largest finite number: what is beyond it is outside of any range.
 _MOST = float(np.finfo(np.float32).max)
 
@@ -49,12 +51,7 @@ def on_symmetric_grid(
     """
     counted = values if counted is None else counted
     scale = ops.stop_gradient(symmetric_scale(counted, axes, bits))
-    return through(values, ops.round(values / scale) * scale)
-
-
-def through(values: Any, rounded: Any) -> Any:
-    """`rounded` forward, to the bit, and the gradient of `values` backward."""
-    return ops.stop_gradient(rounded) + (values - ops.stop_gradient(values))
+    return straight_through(ops.round(values / scale) * scale, values)
 
 
 def nudged(low: Any, high: Any, bits: int) -> tuple[Any, Any, Any]:
@@ -100,7 +97,7 @@ def on_asymmetric_grid(
     bottom, top, scale = _nudged_limits(low, high, bits)
     # With a range that every number is inside of, gradients need not know the rest.
     bottom, top = ops.where(acts, bottom, -_MOST), ops.where(acts, top, _MOST)
-    acts = ops.broadcast_to(ops.cast(acts, "float32"), ops.shape(scale))
+    acts = ops.cast(acts, "float32")
     return _clipped_and_rounded(values, bottom, top, scale, acts)
 
 

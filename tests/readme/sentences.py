@@ -240,9 +240,7 @@ def about_joint_together(report: dict[str, Any]) -> list[str]:
             one["files"]["learned"]["agreement"] for one in trials[f"ours with {bits}"]
         ]
         mean = {key: 100 * sum(x[key] for x in close) / len(close) for key in close[0]}
-        sentences.append(
-            f"{mean['within_1']:.1f} % of the outputs of the {bits} files"
-        )
+        sentences.append(f"{mean['within_1']:.1f} % of the outputs of the {bits} files")
     return sentences
 
 
