@@ -18,6 +18,8 @@ from keras.src.applications.inception_resnet_v2 import (
     CustomScaleLayer as CustomScaleLayer,
 )
 from keras.src.backend import common
+from keras.src.models import functional
+from keras.src.models.functional import operation_fn as operation_fn
 from keras.src.saving import serialization_lib
 
 from keras_diffmask.errors import UnsupportedModelError
@@ -56,9 +58,9 @@ def is_functional(model: Any) -> bool:
 
 
 def calls_as_keras_does(layer: Any) -> bool:
-    """Whether the class has no `call` of its own, but one of Keras'."""
+    """Whether the class has no `call` of its own, but one of Keras' or of ours."""
     owner = next(base for base in type(layer).__mro__ if "call" in vars(base))
-    return owner.__module__.startswith("keras.")
+    return owner.__module__.partition(".")[0] in ("keras", "keras_diffmask")
 
 
 def as_functional(model: keras.Model) -> keras.Model:
@@ -135,6 +137,28 @@ def replay(
             produced[id(old)] = new
     flat_outputs = [produced[id(tensor)] for tensor in model.outputs]
     return tree.pack_sequence_as(model._outputs_struct, flat_outputs)
+
+
+def run(
+    model: keras.Model,
+    inputs: Any,
+    mask: Any,
+    perform: Callable[[Call, tuple, dict], Any],
+) -> Any:
+    """What a Functional model's own `call` does, with calls made by `perform`.
+
+    Args:
+        model: a Functional model.
+        inputs: tensors in any structure that the model takes.
+        mask: masks of time steps in that structure, or None.
+        perform: as for `replay`.
+    """
+    flat = model._standardize_inputs(inputs)
+    masks = tree.flatten(mask) if mask is not None else [None] * len(flat)
+    for tensor, one in zip(flat, masks, strict=True):
+        if one is not None:
+            common.masking.set_keras_mask(tensor, one)
+    return functional.unpack_singleton(replay(model, flat, perform))
 
 
 def operators_of(outputs: Any) -> list[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_diffmask import keras_internals
 from keras_diffmask.layers import FakeQuantize
+from keras_diffmask.quantization.device_run import DeviceRun
 
 
 @dataclass(eq=False)
@@ -62,13 +63,15 @@ def trace(model: Any, given: Sequence[np.ndarray]) -> list[LayerOutput]:
 def _walk(
     model: Any, tensors: list[Any], found: list[LayerOutput], made: dict[int, Any]
 ) -> Any:
+    device = DeviceRun(lambda operation, args, kwargs: operation(*args, **kwargs))
+
     def perform(call: Any, args: tuple, kwargs: dict) -> Any:
         taken = keras.tree.flatten((args, kwargs))
         if isinstance(call.operation, keras.Model):
             return _walk(call.operation, keras.tree.flatten(args), found, made)
         if keras_internals.takes_training(call.operation):
             kwargs = {**kwargs, "training": False}
-        answer = call.operation(*args, **kwargs)
+        answer = device.perform(call, args, kwargs)
         first = keras.tree.flatten(answer)[0]
         makers = [made[id(tensor)][1] for tensor in taken if id(tensor) in made]
         if isinstance(call.operation, FakeQuantize) and makers:

@@ -7,9 +7,11 @@ import keras
 from keras import ops
 
 from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.keras_internals import hand_on_mask
 from keras_diffmask.quantizers import rounding
 from keras_diffmask.quantizers.delayed import Delayed
 from keras_diffmask.quantizers.quantization import RANGES
+from keras_diffmask.quantizers.requantization import Multiples, requantized
 from keras_diffmask.state import add_state
 
 #: A range that is given, and not observed: that of softmax or tanh, say.
@@ -133,8 +135,7 @@ class FakeQuantize(Delayed):
         exact = ops.cast(inputs, "float32")
         if training and observe and self.ranges != FIXED:
             self._observe(ops.stop_gradient(exact))
-        acts = ops.logical_and(self.is_on(), self.seen > 0.5)
-        low, high = self.limits()
+        acts, (low, high) = self._acts(), self.limits()
         rounded = rounding.on_asymmetric_grid(exact, low, high, self.bits, acts)
         if self.factors is not None:
             push = rounding.push_on_limits(exact, low, high, self.bits)
@@ -142,6 +143,27 @@ class FakeQuantize(Delayed):
         if training and observe:
             self.count_down()
         return ops.cast(rounded, inputs.dtype)
+
+    def requantize(self, inputs: Any, source: Multiples) -> Any:
+        """`call` in inference, as the device's kernel rounds what it computed.
+
+        Args:
+            inputs: tensor.
+            source: what its numbers are multiples of.
+        """
+        exact = ops.cast(inputs, "float32")
+        rounded = requantized(exact, source, *self.limits(), self.bits)
+        outputs = ops.cast(ops.where(self._acts(), rounded, exact), inputs.dtype)
+        hand_on_mask(inputs, outputs)
+        return outputs
+
+    def step(self) -> Any:
+        """The scale of the integers, as a scalar tensor; 0 while it does not act."""
+        scale = rounding.nudged(*self.limits(), self.bits)[2]
+        return ops.where(self._acts(), scale, 0.0)
+
+    def _acts(self) -> Any:
+        return ops.logical_and(self.is_on(), self.seen > 0.5)
 
     def limits(self) -> tuple[Any, Any]:
         """(low, high) as they stand now."""

@@ -86,6 +86,22 @@ class QuantizedWeights(keras.layers.Layer):
             self.quantizer.count_down()
         return pairs
 
+    def kernel_steps(
+        self, mask: Any, input_mask: Any = None, output_mask: Any = None
+    ) -> Any:
+        """What the integer 1 of the kernel stands for under the masks.
+
+        Returns:
+            Vector, one number per output channel or one in all; 0 while the
+            quantizer is off.
+        """
+        ((name, axes),) = self.quantized.items()
+        pairs = self.counted(self.weights_read(mask, input_mask), mask, output_mask)
+        variable = getattr(self, name)
+        found = [value for weight, value in pairs if weight is variable]
+        quantizer: Any = self.quantizer
+        return quantizer.step(found[0] if found else variable, axes)
+
 
 def require_kernel(layer: Any) -> None:
     """Refuse a quantizer on a layer that has nothing for it.

@@ -101,8 +101,12 @@ _FIXED_OPERATORS = {
     for kind in operation_classes(name)
 }
 _RELU = operation_classes("Relu", "Relu6")
-#: Operators into which a ReLU behind them fuses, beside kernels.
+#: Operators into which a ReLU behind them fuses, beside kernels; factors and offsets
+#: that are no part of a kernel are one by themselves.
 _TAKE_RELU = (
+    layers.BatchNormalization,
+    layers.Normalization,
+    layers.Rescaling,
     layers.Add,
     layers.Subtract,
     layers.Multiply,

@@ -5,8 +5,9 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_diffmask.keras_internals import maker_of
+from keras_diffmask.keras_internals import maker_of, operation_fn, run
 from keras_diffmask.layers import FakeQuantize
+from keras_diffmask.quantization.device_run import DeviceRun
 
 
 @keras.saving.register_keras_serializable("keras_diffmask")
@@ -15,8 +16,23 @@ class QuantizedModel(keras.Model):
 
     Keras names an output after the last layer, which is a quantizer here:
     `compile(loss={"cls": ...})` and the logs of `fit` say "cls" all the same.
+
+    In inference its quantizers round as the integer kernels of the device do (see
+    `quantizers.requantization`), in training once and to the nearest.
     Everything else is as in `keras.Model`.
     """
+
+    def call(
+        self, inputs: Any, training: bool | None = None, mask: Any = None, **more: Any
+    ) -> Any:
+        context = {"training": training, **more}
+        if training:
+            return super().call(inputs, mask=mask, **context)
+
+        def make_call(operation: Any, args: tuple, kwargs: dict) -> Any:
+            return operation_fn(operation, **context)(*args, **kwargs)
+
+        return run(self, inputs, mask, DeviceRun(make_call).perform)
 
     @property
     def output_names(self) -> list[str]:

@@ -74,7 +74,7 @@ def test_the_file_computes_what_the_model_does(
     simulated = slim.predict(x, verbose=0)
     found = artifact.run(x, reference_kernels=True)
     steps = np.rint(np.abs(found - simulated) / artifact.outputs[0].scale)
-    assert np.mean(steps <= 1) >= 0.99 and steps.max() <= 3
+    assert np.mean(steps == 0) >= 0.85 and steps.max() <= 1  # softmax is a table
 
 
 def test_the_ranges_are_those_of_training(
@@ -115,7 +115,7 @@ def test_quantize_model_alone_is_written_as_well() -> None:
     steps = np.rint(
         np.abs(found - model.predict(X[:50], verbose=0)) / artifact.outputs[0].scale
     )
-    assert np.mean(steps <= 1) >= 0.99
+    assert steps.max() <= 1
 
 
 def _sequences() -> tuple[keras.Model, np.ndarray, np.ndarray]:
@@ -232,7 +232,7 @@ def test_four_bits_are_stored_in_four_bits(four_bits: keras.Model, target: str) 
     for reference in (True, False):
         found = artifact.run(x, reference_kernels=reference)
         steps = np.rint(np.abs(found - simulated) / artifact.outputs[0].scale)
-        assert np.mean(steps <= 1) >= 0.98 and steps.max() <= 4
+        assert np.mean(steps <= 1) >= 0.98 and steps.max() <= (1 if reference else 4)
 
 
 @needs_tflm
