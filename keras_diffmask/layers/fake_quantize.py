@@ -28,7 +28,9 @@ class FakeQuantize(Delayed):
     Backward the identity inside of the range, and 0 outside of it.
 
     In training the range follows the batches. Until it has seen one, or while
-    its `delay` lasts, the layer hands on what it gets.
+    its `delay` lasts, the layer hands on what it gets. In inference of a
+    `quantize_model` or `mask_model` model it rounds as the device's kernel before
+    it does, which differs by one integer now and then (`requantize`).
 
     Args:
         bits: 8, the width of the integers.

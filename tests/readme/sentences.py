@@ -208,24 +208,25 @@ def about_budgets(report: dict[str, Any]) -> list[str]:
 
 
 def about_joint(report: dict[str, Any]) -> list[str]:
-    """Files against their simulations."""
-    int8, int4 = (
-        report["figures"]["trials"][name][0]["files"]["learned"]["agreement"]
-        for name in ("joint int8", "joint int4")
-    )
-    return [
-        f"{100 * int8['within_1']:.2f} % of the outputs at most one integer apart, the "
-        f"same class in {100 * int8['class']:.2f} %, or "
-        f"{100 * int8['class_within_1']:.2f} % where classes one step apart",
-        f"Of the int4 file {100 * int4['within_1']:.0f} % are at most one apart, the "
-        f"class is the same in {100 * int4['class']:.2f} %",
-    ]
+    """Files against what the model answers in Keras."""
+    sentences = []
+    for bits in ("int8", "int4"):
+        close = [
+            one["files"]["learned"]["agreement"]
+            for one in report["figures"]["trials"][f"ours with {bits}"]
+        ]
+        mean = {key: 100 * sum(x[key] for x in close) / len(close) for key in close[0]}
+        sentences.append(
+            f"{bits} {mean['exact']:.2f} % of the outputs the very integer, "
+            f"{mean['within_1']:.2f} % at most one apart, the same class in "
+            f"{mean['class']:.2f} %"
+        )
+    return sentences
 
 
 def about_joint_together(report: dict[str, Any]) -> list[str]:
-    """Together against one after the other, and files against simulations."""
-    found, trials = report["figures"]["summary"], report["figures"]["trials"]
-    sentences = []
+    """Together against one after the other, and files against the models."""
+    found, sentences = report["figures"]["summary"], about_joint(report)
     for bits in ("int8", "int4"):
         together, after = (
             100 * np.asarray(found[row])
@@ -236,11 +237,6 @@ def about_joint_together(report: dict[str, Any]) -> list[str]:
         sentences.append(
             f"{np.mean(ahead):.2f} points with {bits} (standard error {error:.2f})"
         )
-        close = [
-            one["files"]["learned"]["agreement"] for one in trials[f"ours with {bits}"]
-        ]
-        mean = {key: 100 * sum(x[key] for x in close) / len(close) for key in close[0]}
-        sentences.append(f"{mean['within_1']:.1f} % of the outputs of the {bits} files")
     return sentences
 
 
