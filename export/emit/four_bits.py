@@ -16,12 +16,14 @@ from keras_diffmask.targets import Target
 
 # The operators whose kernels unpack 4-bit weights.
 _OPS = ("CONV_2D", "FULLY_CONNECTED")
+# What a bias was rounded by at most, in steps of it.
+_ROUNDED = 0.51
 # The converter's grid and that of 4 bits: it writes integer k as k * 127 / 7.
 _EIGHT, _FOUR = 127, 7
 _GRID = np.rint(np.arange(-_FOUR, _FOUR + 1) * _EIGHT / _FOUR).astype(np.int8)
 
 
-def pack_four_bits(content: bytes, target: Target) -> bytes:
+def pack_four_bits(content: bytes, target: Target, in_floats: bytes) -> bytes:
     """The file with 4-bit weights where all of a kernel's lie on such a grid.
 
     Two weights share a byte, the lower half first; the scale becomes that of the
@@ -32,6 +34,8 @@ def pack_four_bits(content: bytes, target: Target) -> bytes:
     Args:
         content: an int8 file, of a model whose kernels were trained with 4 bits.
         target: the device it is for.
+        in_floats: the file of the same network with biases in floats: those of
+            `content` are rounded, and to round them again would be one too many.
 
     Returns:
         A file of fewer bytes with the function of the trained model.
@@ -46,13 +50,14 @@ def pack_four_bits(content: bytes, target: Target) -> bytes:
         return content
     kinds = schema()
     model = kinds.ModelT.InitFromObj(kinds.Model.GetRootAs(content, 0))
+    exact = _biases_in_floats(content, graph, in_floats)
     biases: set[int] = set()
     for weights, ops in chosen.items():
         _pack(model, weights)
         for op in ops:
             if len(op.inputs) > 2 and op.inputs[2] >= 0 and op.inputs[2] not in biases:
                 biases.add(op.inputs[2])
-                _rescale_bias(model, op.inputs[2])
+                _rescale_bias(model, op.inputs[2], exact.get(op.inputs[2]))
     return packed(model)
 
 
@@ -91,9 +96,44 @@ def _own_buffer(model: Any, index: int) -> tuple[Any, Any]:
     return tensor, model.buffers[tensor.buffer]
 
 
-def _rescale_bias(model: Any, index: int) -> None:
+def _biases_in_floats(
+    content: bytes, graph: SubgraphView, in_floats: bytes
+) -> dict[int, np.ndarray]:
+    """Bias tensor -> what it was before it was rounded, where the two files tell."""
+    other = read_subgraphs(in_floats)[0]
+    ours, theirs = _with_biases(graph), _with_biases(other)
+    found: dict[int, np.ndarray] = {}
+    if [op.name for op in ours] != [op.name for op in theirs]:
+        return found
+    for op, twin in zip(ours, theirs, strict=True):
+        index, scale = op.inputs[2], graph.tensors[op.inputs[2]].scale
+        rounded = constant_of(content, graph, index) * np.asarray(scale, np.float64)
+        exact = constant_of(in_floats, other, twin.inputs[2])
+        if exact.shape == rounded.shape and np.all(
+            np.abs(exact - rounded) <= _ROUNDED * np.asarray(scale)
+        ):
+            found[index] = exact
+    return found
+
+
+def _with_biases(graph: SubgraphView) -> list[OpView]:
+    return [
+        op
+        for op in graph.ops
+        if op.name in _OPS
+        and len(op.inputs) > 2
+        and op.inputs[2] >= 0
+        and graph.tensors[op.inputs[2]].constant
+    ]
+
+
+def _rescale_bias(model: Any, index: int, exact: np.ndarray | None) -> None:
     tensor, buffer = _own_buffer(model, index)
-    values = np.asarray(buffer.data, np.uint8).view("<i4").astype(np.float64)
-    buffer.data = np.rint(values * _FOUR / _EIGHT).astype("<i4").view(np.uint8)
     scale = np.asarray(tensor.quantization.scale, np.float32)
     tensor.quantization.scale = (scale * (_EIGHT / _FOUR)).astype(np.float32)
+    if exact is None:
+        values = np.asarray(buffer.data, np.uint8).view("<i4").astype(np.float64)
+        integers = np.rint(values * _FOUR / _EIGHT)
+    else:
+        integers = np.rint(exact / tensor.quantization.scale)
+    buffer.data = integers.astype("<i4").view(np.uint8)

@@ -100,6 +100,8 @@ def _write_learned(
     prepared: Any, order: dict[str, Any], samples: list[np.ndarray], target: Target
 ) -> bytes:
     """By the learned ranges alone; by calibration too where they leave gaps."""
+    from keras_diffmask.export.emit.tensorflow_side import convert
+
     try:
         content = _write(prepared, order, None, target)
     except Exception as error:
@@ -113,8 +115,10 @@ def _write_learned(
         except FloatLeftError as left:
             raise _gap(prepared.model, left) from left
     content = without_remains(content)
-    is_packed = order["four_bits"] and "int4" not in target.refused
-    return pack_four_bits(content, target) if is_packed else content
+    if not order["four_bits"] or "int4" in target.refused:
+        return content
+    in_floats = convert(prepared, "float32", None, target).content
+    return pack_four_bits(content, target, in_floats)
 
 
 def _gap(model: Any, error: Exception) -> ConversionError:

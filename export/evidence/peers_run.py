@@ -6,10 +6,10 @@ from keras_diffmask import plots
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence import keyed, peers_table
-from keras_diffmask.export.evidence.families import family_for
+from keras_diffmask.export.evidence.families import RESNET8, family_for
 from keras_diffmask.export.evidence.peers.interpreter import missing, require
 from keras_diffmask.export.evidence.peers.peer import PEERS, Peer
-from keras_diffmask.export.evidence.pruning.methods import DENSE
+from keras_diffmask.export.evidence.pruning.methods import DENSE, RANKED
 from keras_diffmask.export.evidence.pruning.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.report import Report, report_of
 from keras_diffmask.export.evidence.settings import Settings
@@ -29,8 +29,9 @@ def peers(settings: Settings, reporter: Reporter) -> Report:
     All get the same data, initial weights, batches, optimizer, learning rates and
     number of epochs in all; every decision falls after half of them. This library
     has its default settings, once with learned scales and once with the default
-    estimator; those of the peers are their own examples', with what was chosen on
-    validation parts in `peers.peer`. A peer trains in a process of its own; its
+    estimator, and for a ResNet-8 `Budget(charged="lowest")` besides; those of the
+    peers are their own examples', with what was chosen on validation parts in
+    `peers.peer`. A peer trains in a process of its own; its
     network comes back to Keras, so that its files are made and measured as ours are.
 
     Args:
@@ -50,6 +51,8 @@ def peers(settings: Settings, reporter: Reporter) -> Report:
     able = {name: one for name, one in PEERS.items() if family.name in one.networks}
     absent = _absent(able, settings.quick)
     left_out = {*absent, *(name for name in PEERS if name not in able)}
+    if family is not RESNET8:
+        left_out.add(RANKED)
     wanted = [
         (method, 1.0 if method == DENSE else SHARE)
         for method in peers_table.METHODS

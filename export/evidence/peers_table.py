@@ -4,7 +4,14 @@ from typing import Any
 
 from keras_diffmask.export.evidence.families import Family
 from keras_diffmask.export.evidence.peers.peer import PEERS, TFMOT
-from keras_diffmask.export.evidence.pruning.methods import DENSE, HARD, L1, NARROW, OURS
+from keras_diffmask.export.evidence.pruning.methods import (
+    DENSE,
+    HARD,
+    L1,
+    NARROW,
+    OURS,
+    RANKED,
+)
 from keras_diffmask.export.evidence.report import Sample, Table
 from keras_diffmask.export.runs import Figures
 
@@ -12,7 +19,7 @@ from keras_diffmask.export.runs import Figures
 Trials = dict[str, list[Figures]]
 #: Ways of this library; what is said of "ours" is said of the one that the
 #: validation part prefers.
-OURS_ALL = (OURS, HARD)
+OURS_ALL = (OURS, RANKED, HARD)
 METHODS = (DENSE, *OURS_ALL, NARROW, L1, *PEERS)
 FILES = ("float32", "int8")
 TRAINED = (

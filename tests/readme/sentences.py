@@ -181,11 +181,12 @@ def about_peers(report: dict[str, Any]) -> list[str]:
 
     others = ("narrowed", "L1 norm", "Torch-Pruning BN scale")
     said = [away(name) for name in others if name in points]
-    return [f"`{_ESTIMATORS[found['ours']]}`", *said]
+    return [f"`{_WAYS[found['ours']]}`", *said]
 
 
-_ESTIMATORS = {
+_WAYS = {
     "ours": "differentiable_mask",
+    "ours, the lowest charged": 'Budget(charged="lowest")',
     "ours, hard concrete": "hard_concrete",
 }
 
