@@ -154,11 +154,14 @@ def run(
         perform: as for `replay`.
     """
     flat = model._standardize_inputs(inputs)
-    masks = tree.flatten(mask) if mask is not None else [None] * len(flat)
-    for tensor, one in zip(flat, masks, strict=True):
+    # As many as there are: Keras is not strict about masks either.
+    for tensor, one in zip(flat, tree.flatten(mask), strict=False):
         if one is not None:
             common.masking.set_keras_mask(tensor, one)
-    return functional.unpack_singleton(replay(model, flat, perform))
+    # Variables that `perform` reads come as they are, not in the model's 16 bits;
+    # every layer sees to its own.
+    with common.variables.AutocastScope(None):
+        return functional.unpack_singleton(replay(model, flat, perform))
 
 
 def operators_of(outputs: Any) -> list[Any]:

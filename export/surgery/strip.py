@@ -8,6 +8,7 @@ from keras_diffmask.export.surgery.cut import cut
 from keras_diffmask.export.surgery.plan import Plan, rows_of
 from keras_diffmask.export.surgery.proved import proved
 from keras_diffmask.graph import Proof, parameters_left
+from keras_diffmask.keras_internals import flatten_layers
 from keras_diffmask.lora import has_lora
 from keras_diffmask.masking import gates
 from keras_diffmask.masking.bake import keep_countdowns
@@ -69,7 +70,11 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
         proof = proved(model)
         _warn_if_in_vain(model, proof)
         return cut(proof)
-    slim = cut(proved(model, Quantizers.KEPT), QuantizedModel)
+    parts = (model, *flatten_layers(model))
+    is_quantized = any(isinstance(part, QuantizedModel) for part in parts)
+    slim = cut(
+        proved(model, Quantizers.KEPT), QuantizedModel if is_quantized else keras.Model
+    )
     keep_countdowns(model, slim)
     return slim
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_diffmask import keras_internals
 from keras_diffmask.layers import FakeQuantize
+from keras_diffmask.quantization import QuantizedModel
 from keras_diffmask.quantization.device_run import DeviceRun
 
 
@@ -64,6 +65,7 @@ def _walk(
     model: Any, tensors: list[Any], found: list[LayerOutput], made: dict[int, Any]
 ) -> Any:
     device = DeviceRun(lambda operation, args, kwargs: operation(*args, **kwargs))
+    is_quantized = isinstance(model, QuantizedModel)
 
     def perform(call: Any, args: tuple, kwargs: dict) -> Any:
         taken = keras.tree.flatten((args, kwargs))
@@ -71,7 +73,10 @@ def _walk(
             return _walk(call.operation, keras.tree.flatten(args), found, made)
         if keras_internals.takes_training(call.operation):
             kwargs = {**kwargs, "training": False}
-        answer = device.perform(call, args, kwargs)
+        if is_quantized:
+            answer = device.perform(call, args, kwargs)
+        else:
+            answer = call.operation(*args, **kwargs)
         first = keras.tree.flatten(answer)[0]
         makers = [made[id(tensor)][1] for tensor in taken if id(tensor) in made]
         if isinstance(call.operation, FakeQuantize) and makers:

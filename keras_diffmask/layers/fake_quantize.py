@@ -139,12 +139,17 @@ class FakeQuantize(Delayed):
             self._observe(ops.stop_gradient(exact))
         acts, (low, high) = self._acts(), self.limits()
         rounded = rounding.on_asymmetric_grid(exact, low, high, self.bits, acts)
-        if self.factors is not None:
-            push = rounding.push_on_limits(exact, low, high, self.bits)
-            rounded = rounded + ops.where(acts, push, 0.0)
+        rounded = self._with_push(rounded, exact, acts)
         if training and observe:
             self.count_down()
         return ops.cast(rounded, inputs.dtype)
+
+    def _with_push(self, rounded: Any, exact: Any, acts: Any) -> Any:
+        """The same numbers, with a gradient for learned limits."""
+        if self.factors is None:
+            return rounded
+        push = rounding.push_on_limits(exact, *self.limits(), self.bits)
+        return rounded + ops.where(acts, push, 0.0)
 
     def requantize(self, inputs: Any, source: Multiples) -> Any:
         """`call` in inference, as the device's kernel rounds what it computed.
@@ -153,9 +158,10 @@ class FakeQuantize(Delayed):
             inputs: tensor.
             source: what its numbers are multiples of.
         """
-        exact = ops.cast(inputs, "float32")
+        exact, acts = ops.cast(inputs, "float32"), self._acts()
         rounded = requantized(exact, source, *self.limits(), self.bits)
-        outputs = ops.cast(ops.where(self._acts(), rounded, exact), inputs.dtype)
+        rounded = self._with_push(ops.where(acts, rounded, exact), exact, acts)
+        outputs = ops.cast(rounded, inputs.dtype)
         hand_on_mask(inputs, outputs)
         return outputs
 

@@ -101,8 +101,8 @@ _FIXED_OPERATORS = {
     for kind in operation_classes(name)
 }
 _RELU = operation_classes("Relu", "Relu6")
-#: Operators into which a ReLU behind them fuses, beside kernels; factors and offsets
-#: that are no part of a kernel are one by themselves.
+#: Operators into which a ReLU behind them fuses, beside kernels. What multiplies and
+#: adds per channel is one where it has no kernel before it.
 _TAKE_RELU = (
     layers.BatchNormalization,
     layers.Normalization,

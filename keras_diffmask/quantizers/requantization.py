@@ -3,8 +3,9 @@
 After TFLite's reference kernels, which TFLM has too. A kernel sums products of
 integers, with its bias as one of 32 bits, and multiplies the sum by the ratio of two
 scales, of which it has 31 bits and a shift: it rounds after the one, and again after
-the other. One value in several hundred comes out different from a product that is
-rounded once, and the layers behind enlarge the difference.
+the other. Behind a convolution one value in several hundred comes out different from a
+product that is rounded once, behind a mean one in four, and the layers behind enlarge
+the difference.
 """
 
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ SUM = "sum"
 #: Averages of stored integers, which keep their scale.
 AVERAGE = "average"
 
+# The smallest step, in scales of the result, of which sums of 32 bits reach one.
+_LEAST = 2.0**-31
 # What real numbers that ought to lie halfway between two integers miss it by.
 _HALF = 0.5001
 
@@ -62,8 +65,8 @@ def requantized(values: Any, source: Multiples, low: Any, high: Any, bits: int) 
 
         y = s (clip(round(x / s + z)) - z)
 
-    Halves are rounded away from 0. FULLY_CONNECTED of LiteRT rounds once, and halves
-    up. Backward the identity inside of the range.
+    `round` takes halves away from 0. FULLY_CONNECTED of LiteRT rounds once, and halves
+    up. Backward the identity inside of the range, and nothing for its limits.
 
     Args:
         values: float32 tensor, with bias and activation.
@@ -77,7 +80,8 @@ def requantized(values: Any, source: Multiples, low: Any, high: Any, bits: int) 
         `rounding.on_asymmetric_grid`.
     """
     bottom, top, scale = nudged(low, high, bits)
-    known = source.step > 0.0
+    # A step too small to count with is none.
+    known = source.step > scale * _LEAST
     if source.kind == AVERAGE:
         zero = ops.round(-bottom / scale) - 2 ** (bits - 1)
         integers = _half_away(values / scale + zero, _HALF) - zero
@@ -88,6 +92,7 @@ def requantized(values: Any, source: Multiples, low: Any, high: Any, bits: int) 
     integers = ops.where(known, integers, ops.round(values / scale))
     first, last = ops.round(bottom / scale), ops.round(top / scale)
     exact = ops.minimum(ops.maximum(integers, first), last) * scale
+    bottom, top = ops.stop_gradient(bottom), ops.stop_gradient(top)
     return straight_through(exact, ops.minimum(ops.maximum(values, bottom), top))
 
 

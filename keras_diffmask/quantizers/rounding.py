@@ -31,11 +31,16 @@ def symmetric_scale(values: Any, axes: tuple[int, ...], bits: int) -> Any:
     Returns:
         The scale, shaped to multiply `values`; 1 where they are all 0.
     """
+    scale = step_of(values, axes, bits)
+    return ops.where(scale > 0.0, scale, ops.ones_like(scale))
+
+
+def step_of(values: Any, axes: tuple[int, ...], bits: int) -> Any:
+    """The same, but 0 where the values are all 0."""
     rank = len(values.shape)
     own = {axis % rank for axis in axes}
     others = tuple(axis for axis in range(rank) if axis not in own)
-    top = ops.max(ops.abs(values), axis=others, keepdims=True)
-    return ops.where(top > 0.0, top / largest(bits), ops.ones_like(top))
+    return ops.max(ops.abs(values), axis=others, keepdims=True) / largest(bits)
 
 
 def on_symmetric_grid(

@@ -107,17 +107,17 @@ class WeightQuantizer(Delayed):
         return rounding.on_symmetric_grid(exact, own, self.bits, counted)
 
     def step(self, values: Any, axes: tuple[int, ...]) -> Any:
-        """What the integer 1 of the values stands for, as a vector; 0 while off.
+        """What the integer 1 of the values stands for, as a vector.
+
+        0 while the quantizer is off, and where all of the values are 0.
 
         Args:
             values: as for `rounded`.
             axes: as for `rounded`.
         """
         exact = ops.cast(ops.convert_to_tensor(values), "float32")
-        scale = rounding.symmetric_scale(
-            exact, axes if self.per_channel else (), self.bits
-        )
-        return ops.where(self.is_on(), ops.reshape(scale, (-1,)), 0.0)
+        step = rounding.step_of(exact, axes if self.per_channel else (), self.bits)
+        return ops.where(self.is_on(), ops.reshape(step, (-1,)), 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {
