@@ -26,7 +26,8 @@ class QuantizedModel(keras.Model):
         self, inputs: Any, training: bool | None = None, mask: Any = None, **more: Any
     ) -> Any:
         context = {"training": training, **more}
-        if training:
+        has_ranges = any(isinstance(layer, FakeQuantize) for layer in self.layers)
+        if training or not has_ranges:
             return super().call(inputs, mask=mask, **context)
 
         def make_call(operation: Any, args: tuple, kwargs: dict) -> Any:
