@@ -49,7 +49,8 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
     Warns:
         UserWarning: closed channels that stay, for the scale of a kept quantizer
             hangs on their weights; `mask_model` sees to it that few do. Or a model
-            that was never masked, and has nothing to take out.
+            that was never masked, and has nothing to take out; or quantizers to be kept
+            of a model that has none.
 
     Raises:
         UnsupportedModelError: the model is subclassed, unbuilt, not Keras 3,
@@ -70,11 +71,18 @@ def strip(model: keras.Model, keep_quantizers: bool = False) -> keras.Model:
         proof = proved(model)
         _warn_if_in_vain(model, proof)
         return cut(proof)
+    proof = proved(model, Quantizers.KEPT)
+    if not quantizers_of(model):
+        warnings.warn(
+            f"strip was to keep the quantizers of {model.name!r}, which has none: the "
+            "result is stock Keras, in floats. Pass quantization='int8' to mask_model, "
+            "or leave keep_quantizers out.",
+            stacklevel=2,
+        )
+        return cut(proof)
     parts = (model, *flatten_layers(model))
     is_quantized = any(isinstance(part, QuantizedModel) for part in parts)
-    slim = cut(
-        proved(model, Quantizers.KEPT), QuantizedModel if is_quantized else keras.Model
-    )
+    slim = cut(proof, QuantizedModel if is_quantized else keras.Model)
     keep_countdowns(model, slim)
     return slim
 

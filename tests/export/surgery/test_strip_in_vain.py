@@ -57,3 +57,12 @@ def test_nothing_is_said_where_there_was_something_to_do(make: Any) -> None:
         slim = export.strip(model)
     if make is _zeros:
         assert slim.get_layer("first").units == 4
+
+
+def test_quantizers_that_are_not_there_are_told_of() -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(6)(inputs)))
+    masked = kd.mask_model(model)
+    with pytest.warns(UserWarning, match="has none.*quantization='int8'"):
+        slim = export.strip(masked, keep_quantizers=True)
+    assert type(slim) is type(export.strip(masked))
