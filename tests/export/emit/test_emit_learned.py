@@ -162,7 +162,8 @@ def test_a_separable_convolution_ends_twice_in_a_learned_range() -> None:
 
 def test_a_layer_of_several_operators_is_named() -> None:
     """Between its two convolutions nothing was rounded in training."""
-    keras.utils.set_random_seed(3)
+    # With calibration it hangs on the weights whether the converter leaves a float.
+    keras.utils.set_random_seed(1)
     x = keras.Input((10, 10, 3))
     quantized = kd.layers.MaskedSeparableConv2D(
         4, 3, name="two_in_one", quantizer="int8"
@@ -174,16 +175,9 @@ def test_a_layer_of_several_operators_is_named() -> None:
     named = (
         r"neither inside of 'two_in_one' \(.*SeparableConv2D\).*Build it as two layers"
     )
-    with pytest.raises(ConversionError, match=named):
-        export.to_tflite(model)
-    # With calibration the converter fills the gap in or not, which it does not decide
-    # alike every time: all of the file is integers, or the layer is named.
-    try:
-        artifact = export.to_tflite(model, calibration=X[:64])
-    except ConversionError as error:
-        assert "inside of 'two_in_one'" in str(error)
-    else:
-        assert artifact.quantization == "int8"
+    for calibration in (None, X[:64]):
+        with pytest.raises(ConversionError, match=named):
+            export.to_tflite(model, calibration=calibration)
 
 
 def test_calibration_fills_in_what_was_not_learned() -> None:

@@ -30,9 +30,6 @@ QUICK = [
     *("activation_gelu", "activation_softplus", "op_sqrt", "RepeatVector"),
     *("UpSampling2D_bilinear", "MultiHeadAttention", "Embedding", "MaxPooling3D"),
 ]
-# Six recurrent layers one behind the other enlarge what tanh differs by: 1, 7, 10 and
-# 3 steps with four seeds of their weights. A layer by itself is held to less.
-_CHAINS = {"recurrent_kinds": 12}
 
 
 def refusal(model, mode, target):
@@ -45,14 +42,8 @@ def refusal(model, mode, target):
     return None
 
 
-def outcome(artifact, inputs, allowed):
-    """What a microcontroller's interpreter makes of a file; None where all is well.
-
-    Args:
-        artifact: the file.
-        inputs: a few examples of each.
-        allowed: steps of int8 that it may be off.
-    """
+def outcome(artifact, inputs):
+    """What a microcontroller's interpreter makes of a file; None where all is well."""
     runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
     expected = artifact.run(inputs)
     expected = expected if isinstance(expected, tuple) else (expected,)
@@ -70,8 +61,9 @@ def outcome(artifact, inputs, allowed):
             for place, spec in enumerate(artifact.outputs):
                 ours = spec.dequantize(interpreter.get_output(place))
                 steps = np.abs(ours - expected[place][k : k + 1]) / (spec.scale or 1e-4)
-                # An int16 step is 1/256 of an int8 one; tanh is other code.
-                if steps.max() > (16 if spec.dtype == "int16" else allowed):
+                # An int16 step is 1/256 of an int8 one; tanh is other code, of which
+                # recurrent layers one behind the other make the most: 5, and 10.
+                if steps.max() > (16 if spec.dtype == "int16" else 6):
                     return f"{steps.max():.0f} steps off"
     except RuntimeError as error:
         return str(error)
@@ -92,7 +84,7 @@ def artifact_calls(artifact):
     ]
 
 
-def hold(build, mode, convert, allowed=6):
+def hold(build, mode, convert):
     """Holds one row to the law, on a computer and on a microcontroller."""
     keras.utils.set_random_seed(0)
     model, x = build()
@@ -116,7 +108,7 @@ def hold(build, mode, convert, allowed=6):
         try:
             # Of the LSTMs it was told when it was written.
             check_content(artifact.content, mode, CORTEX_M, artifact_calls(artifact))
-            went_wrong = outcome(artifact, [x[:4] for x in inputs], allowed)
+            went_wrong = outcome(artifact, [x[:4] for x in inputs])
             assert went_wrong is None, f"{said['cortex-m']}: {went_wrong}"
         except DiffmaskError as error:
             wrong["cortex-m"] = str(error)
@@ -147,7 +139,7 @@ def test_the_whole_table(mode, convert_here):
     failures = []
     for name, build in _rows():
         try:
-            hold(build, mode, convert_here, _CHAINS.get(name, 6))
+            hold(build, mode, convert_here)
         except AssertionError as error:
             failures.append(f"{name}: {str(error).splitlines()[0]}")
     assert not failures, "\n".join(failures)
