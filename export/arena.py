@@ -6,7 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from keras_diffmask.errors import ArtifactError, MissingDependencyError
+from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export.dependencies import missing_tflm
 
 # A child process: TFLM writes its report to the process's own stderr, and ends
 # the process where a model breaks one of its assumptions.
@@ -55,11 +56,7 @@ def tflm_arena_bytes(content: bytes) -> int:
     if done.returncode == 0 and found:
         return int(found.group(1))
     if "No module named 'tflite_micro'" in done.stderr:
-        raise MissingDependencyError(
-            "tflite-micro, which is TFLM's own interpreter, to be installed",
-            "an environment without it",
-            "Install it with `pip install --pre tflite-micro` (Linux on x86-64).",
-        )
+        raise missing_tflm()
     lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
     raise ArtifactError(
         "a model that TFLM can run",

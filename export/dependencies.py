@@ -5,6 +5,11 @@ from collections.abc import Mapping
 
 from keras_diffmask.errors import MissingDependencyError
 
+#: How tflite-micro is installed, as messages say it.
+INSTALL_TFLM = (
+    "Install the extra `tflm`, or `pip install --pre tflite-micro` (Linux on x86-64)"
+)
+
 
 def require_installed(packages: Mapping[str, str], purpose: str, extra: str) -> None:
     """Refuse an environment that lacks a package; imports none.
@@ -25,3 +30,12 @@ def require_installed(packages: Mapping[str, str], purpose: str, extra: str) -> 
                 f"Install it with `pip install {package}`, or all that is needed "
                 f"with `pip install 'keras-diffmask[{extra}]'`.",
             )
+
+
+def missing_tflm() -> MissingDependencyError:
+    """What is raised where tflite-micro is asked for and not installed."""
+    return MissingDependencyError(
+        "tflite-micro, which is TFLM's own interpreter, to be installed",
+        "an environment without it",
+        f"{INSTALL_TFLM}.",
+    )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keras_diffmask import targets
-from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.errors import InvalidArgumentError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def get(quantization: str | None) -> Mode:
     raise InvalidArgumentError(
         f"quantization to be None or one of {', '.join(map(repr, NAMES))}",
         f"quantization={quantization!r}",
-        "Pass one of these.",
+        did_you_mean(quantization, NAMES, "Pass one of these."),
     )
 
 

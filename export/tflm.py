@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_diffmask.errors import ArtifactError, MissingDependencyError
+from keras_diffmask.errors import ArtifactError
+from keras_diffmask.export.dependencies import missing_tflm
 from keras_diffmask.export.interpreter import join_answers, match_inputs
 
 if TYPE_CHECKING:
@@ -49,11 +50,7 @@ def has_tflm() -> bool:
 def check_tflm() -> None:
     """Raises `MissingDependencyError` where tflite-micro is not installed."""
     if not has_tflm():
-        raise MissingDependencyError(
-            "tflite-micro, which is TFLM's own interpreter, to be installed",
-            "an environment without it",
-            "Install it with `pip install --pre tflite-micro` (Linux on x86-64).",
-        )
+        raise missing_tflm()
 
 
 def run_tflm(artifact: "Artifact", x: Any) -> tuple[np.ndarray, ...]:

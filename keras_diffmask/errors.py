@@ -1,6 +1,7 @@
 """Exceptions that say what was expected, what came, and what to do next."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,3 +84,15 @@ def concerning(thing: str) -> Iterator[None]:
     except InvalidArgumentError as error:
         expected = f"{error.expected} for {thing}"
         raise InvalidArgumentError(expected, error.received, error.next_step) from None
+
+
+def did_you_mean(identifier: Any, names: Iterable[str], otherwise: str) -> str:
+    """What to do about a name that is none of those there are.
+
+    Args:
+        identifier: what was written.
+        names: those there are.
+        otherwise: what to say where none of them is near.
+    """
+    near = difflib.get_close_matches(str(identifier).lower(), names, n=1)
+    return f"Did you mean {near[0]!r}?" if near else otherwise

@@ -1,12 +1,11 @@
 """Turn what a user wrote (name, config, object) into a library object."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import keras
 
-from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.errors import InvalidArgumentError, did_you_mean
 
 T = TypeVar("T")
 
@@ -37,12 +36,13 @@ def get(identifier: Any, table: Mapping[str, type[T]], base: type[T], noun: str)
         restored = keras.saving.deserialize_keras_object(identifier)
         if isinstance(restored, base):
             return restored
-    near = difflib.get_close_matches(str(identifier).lower(), table, n=1)
     article = "an" if base.__name__[0] in "AEIOU" else "a"
     raise InvalidArgumentError(
         f"{noun} to be one of {', '.join(sorted(table))}, or {article} {base.__name__}",
         f"{identifier!r}",
-        f"Did you mean {near[0]!r}?"
-        if near
-        else f"Pass one of these names, or an instance of {base.__name__}.",
+        did_you_mean(
+            identifier,
+            table,
+            f"Pass one of these names, or an instance of {base.__name__}.",
+        ),
     )

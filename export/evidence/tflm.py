@@ -4,7 +4,7 @@ from types import ModuleType
 
 import numpy as np
 
-from keras_diffmask.errors import MissingDependencyError
+from keras_diffmask.export.dependencies import missing_tflm
 
 #: Bytes of arena: far more than the networks here need with all tensors kept.
 _ARENA = 1 << 21
@@ -19,11 +19,7 @@ def runtime() -> ModuleType:
     try:
         from tflite_micro.python.tflite_micro import runtime as found
     except ImportError as error:
-        raise MissingDependencyError(
-            "tflite-micro, which is TFLM's own interpreter, to be installed",
-            "an environment without it",
-            "Install it with `pip install --pre tflite-micro` (Linux on x86-64).",
-        ) from error
+        raise missing_tflm() from error
     return found
 
 

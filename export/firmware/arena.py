@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from keras_diffmask.errors import InvalidArgumentError, MissingDependencyError
 from keras_diffmask.export.arena import tflm_arena_bytes
+from keras_diffmask.export.dependencies import INSTALL_TFLM
 from keras_diffmask.export.tflm import has_tflm
 
 # Measured on ten widths of one network: a Cortex-M55 with CMSIS-NN took 5 to 16 %
@@ -53,8 +54,8 @@ def arena_size(content: bytes, given: int | None) -> ArenaSize:
         raise MissingDependencyError(
             "tflite-micro to be installed, which measures the arena, or arena_bytes=",
             "neither",
-            "Install it with `pip install --pre tflite-micro` (Linux on x86-64), or "
-            "pass arena_bytes=, and see what arena_used_bytes() says on the board.",
+            f"{INSTALL_TFLM}, or pass arena_bytes=, and see what arena_used_bytes() "
+            "says on the board.",
         ) from error
     size = _aligned(measured + max(_LEAST_MARGIN, int(_MARGIN * measured)))
     return ArenaSize(

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.artifact import Artifact
+from keras_diffmask.export.dependencies import INSTALL_TFLM
 from keras_diffmask.export.interpreter import match_inputs, run_batch
 from keras_diffmask.export.tflm import has_tflm, run_tflm
 from keras_diffmask.export.verification.layers import layer_errors
@@ -107,7 +108,7 @@ def _run_file(
     if tflm is False:
         note = "TFLM was not asked."
     elif tflm is None and not has_tflm():
-        note = "TFLM was not asked: install it with `pip install --pre tflite-micro`."
+        note = f"TFLM was not asked. {INSTALL_TFLM}."
     else:
         try:
             answers[TFLM] = run_tflm(artifact, arrays)

@@ -82,7 +82,8 @@ def mask_model(
             Dense or a convolution; `"kernel"`, the slice of a convolution's
             kernel between one input and one output channel; `"weight"`, one
             kernel entry of any layer.
-        budget: a `Budget` that `fit` is to reach, or None.
+        budget: a `Budget` that `fit` is to reach. None, and no `gate_regularizer`
+            either: nothing is closed but by hand, with `gate.set_keep`.
         gate_regularizer: penalty on the gates, for example
             `regularizers.L0(1e-4)`; in general instead of a budget, which needs
             none. With both, each is in the loss: the penalty has a say in which

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_diffmask import lookup
-from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.errors import InvalidArgumentError, did_you_mean
 from keras_diffmask.quantizers.delayed import Delayed as Delayed
 from keras_diffmask.quantizers.delayed import quantizers_of as quantizers_of
 from keras_diffmask.quantizers.delayed import switched_off as switched_off
@@ -41,5 +41,5 @@ def get_quantization(identifier: Any) -> Quantization | None:
         f"quantization to be {' or '.join(map(repr, ALL_OBJECTS))}, a "
         "kd.quantizers.Quantization or None",
         f"{identifier!r}",
-        "Pass one of these.",
+        did_you_mean(identifier, ALL_OBJECTS, "Pass one of these."),
     )

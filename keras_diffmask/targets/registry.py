@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from keras_diffmask.errors import InvalidArgumentError
+from keras_diffmask.errors import InvalidArgumentError, did_you_mean
 from keras_diffmask.targets.target import Target
 
 # The built-in operators that have a kernel in TensorFlow Lite for
@@ -118,6 +118,10 @@ def get(identifier: str | Target) -> Target:
     raise InvalidArgumentError(
         f"target to be one of {names}, or a Target",
         f"target={identifier!r}",
-        "Pass one of these names, or describe the device with "
-        "keras_diffmask.targets.Target.",
+        did_you_mean(
+            identifier,
+            ALL_OBJECTS,
+            "Pass one of these names, or describe the device with "
+            "keras_diffmask.targets.Target.",
+        ),
     )
