@@ -1,5 +1,6 @@
 """Stores kernels that were trained on a grid of 4 bits in 4 bits."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ _EIGHT, _FOUR = 127, 7
 _GRID = np.rint(np.arange(-_FOUR, _FOUR + 1) * _EIGHT / _FOUR).astype(np.int8)
 
 
-def pack_four_bits(content: bytes, target: Target, in_floats: bytes) -> bytes:
+def pack_four_bits(
+    content: bytes, target: Target, in_floats: Callable[[], bytes]
+) -> bytes:
     """The file with 4-bit weights where all of a kernel's lie on such a grid.
 
     Two weights share a byte, the lower half first; the scale becomes that of the
@@ -34,8 +37,9 @@ def pack_four_bits(content: bytes, target: Target, in_floats: bytes) -> bytes:
     Args:
         content: an int8 file, of a model whose kernels were trained with 4 bits.
         target: the device it is for.
-        in_floats: the file of the same network with biases in floats: those of
-            `content` are rounded, and to round them again would be one too many.
+        in_floats: makes the file of the same network with biases in floats: those
+            of `content` are rounded, and to round them again would be one too many.
+            It takes a conversion, and is called only where a kernel can be packed.
 
     Returns:
         A file of fewer bytes with the function of the trained model.
@@ -50,7 +54,7 @@ def pack_four_bits(content: bytes, target: Target, in_floats: bytes) -> bytes:
         return content
     kinds = schema()
     model = kinds.ModelT.InitFromObj(kinds.Model.GetRootAs(content, 0))
-    exact = _biases_in_floats(content, graph, in_floats)
+    exact = _biases_in_floats(content, graph, in_floats())
     biases: set[int] = set()
     for weights, ops in chosen.items():
         _pack(model, weights)

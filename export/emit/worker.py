@@ -117,8 +117,9 @@ def _write_learned(
     content = without_remains(content)
     if not order["four_bits"] or "int4" in target.refused:
         return content
-    in_floats = convert(prepared, "float32", None, target).content
-    return pack_four_bits(content, target, in_floats)
+    return pack_four_bits(
+        content, target, lambda: convert(prepared, "float32", None, target).content
+    )
 
 
 def _gap(model: Any, error: Exception) -> ConversionError:

@@ -24,7 +24,7 @@ METHODS = (DENSE, *OURS_ALL, NARROW, L1, *PEERS)
 FILES = ("float32", "int8")
 TRAINED = (
     "network", "test accuracy %", "points to dense", "MACs %", "parameters",
-    "s / epoch",
+    "s / epoch, least",
 )  # fmt: skip
 ON_DEVICE = (
     "network", "bytes float32", "bytes int8", "int8 test accuracy %",
@@ -44,7 +44,8 @@ def tables(trials: Trials) -> list[Table]:
                 points,
                 sample(figures, "macs_share").written(".2f", 100),
                 f"{sample(figures, 'parameters').mean:,.0f}",
-                f"{sample(figures, 'epoch_seconds').mean:.1f}",
+                # Other work on the computer only ever adds to it.
+                f"{min(sample(figures, 'epoch_seconds').values):.1f}",
             )
         )
         on_device.append(
