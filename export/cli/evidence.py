@@ -54,20 +54,20 @@ NAMES = {
     "ptb": "an LSTM language model on Penn Treebank, input and hidden neurons",
 }
 UNTRAINED = ("tiny", "arm64", "handwritten", "resnet50")
-#: The module that has a function of the evidence's name.
-MODULES = {
-    "har": "classifier_run",
-    "speech-lstm": "classifier_run",
-    "lstm-int8": "lstm_run",
-    "budgets": "budget_run",
-    "joint": "joint_run",
-    "lenet": "lenet_run",
-    "peers": "peers_run",
-    "tiny": "tiny_run",
-    "arm64": "arm64_run",
-    "handwritten": "handwritten_run",
-    "resnet50": "resnet50_run",
-    "ptb": "language_run",
+#: The package whose `run` has a function of the evidence's name.
+PACKAGES = {
+    "har": "classifier",
+    "speech-lstm": "classifier",
+    "lstm-int8": "lstm_int8",
+    "budgets": "budgets",
+    "joint": "joint",
+    "lenet": "lenet",
+    "peers": "side_by_side",
+    "tiny": "tiny",
+    "arm64": "arm64",
+    "handwritten": "handwritten",
+    "resnet50": "resnet50",
+    "ptb": "language",
 }
 SIZES = ("small", "medium", "large")
 
@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         size=arguments.size,
     )
     module = importlib.import_module(
-        f"keras_diffmask.export.evidence.{MODULES[arguments.name]}"
+        f"keras_diffmask.export.evidence.{PACKAGES[arguments.name]}.run"
     )
     report = getattr(module, arguments.name.replace("-", "_"))(settings, console)
     names = (f"{report.name}.json", *report.files)

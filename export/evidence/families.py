@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_diffmask.export.demo import folders
 from keras_diffmask.export.demo.recipes import Recipe
-from keras_diffmask.export.evidence.tiny_networks import ds_cnn, lstm, resnet8_at
+from keras_diffmask.export.evidence.tiny.networks import ds_cnn, lstm, resnet8_at
 
 #: From widths, shape of an example and number of classes to a network.
 AtWidths = Callable[[Sequence[int], tuple[int, ...], int], keras.Model]

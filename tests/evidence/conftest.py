@@ -10,7 +10,8 @@ import pytest
 
 from keras_diffmask import targets
 from keras_diffmask.export.artifact import Artifact
-from keras_diffmask.export.evidence import classifier_trial, lstm_trial
+from keras_diffmask.export.evidence.classifier import trial as classifier_trial
+from keras_diffmask.export.evidence.lstm_int8 import trial as lstm_trial
 from keras_diffmask.export.evidence.pruning import files, trainings
 from tests.evidence.small_family import SMALL
 

@@ -12,7 +12,7 @@ from keras_diffmask import export
 from keras_diffmask.export.benchmarking import networks
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.reporter import Silent
-from keras_diffmask.export.evidence import budget_table
+from keras_diffmask.export.evidence.budgets import table as budget_table
 from keras_diffmask.export.evidence.pruning import methods, trainings
 from keras_diffmask.export.evidence.settings import Settings
 from tests.evidence.small_family import SMALL

@@ -8,12 +8,10 @@ import pytest
 
 from keras_diffmask.errors import ArtifactError, InvalidArgumentError
 from keras_diffmask.export.cli import main
-from keras_diffmask.export.evidence import (
-    classifier_run,
-    classifier_table,
-    corpus,
-    language_run,
-)
+from keras_diffmask.export.evidence.classifier import run as classifier_run
+from keras_diffmask.export.evidence.classifier import table as classifier_table
+from keras_diffmask.export.evidence.language import corpus
+from keras_diffmask.export.evidence.language import run as language_run
 from keras_diffmask.export.evidence.report import Sample
 from keras_diffmask.export.evidence.settings import Settings
 

@@ -8,15 +8,15 @@ import pytest
 
 from keras_diffmask.errors import UnsupportedModelError
 from keras_diffmask.export.cli import main
-from keras_diffmask.export.evidence import handwritten_run
+from keras_diffmask.export.evidence.handwritten import run as handwritten_run
 from keras_diffmask.export.evidence.handwritten.trial import (
     STRIPPED,
     WRITTEN,
     operators,
 )
 from keras_diffmask.export.evidence.handwritten.widths import written
-from keras_diffmask.export.evidence.tiny_networks import AT_WIDTHS, NETWORKS
-from keras_diffmask.export.evidence.tiny_trial import stripped
+from keras_diffmask.export.evidence.tiny.networks import AT_WIDTHS, NETWORKS
+from keras_diffmask.export.evidence.tiny.trial import stripped
 
 
 @pytest.mark.parametrize("name", NETWORKS)

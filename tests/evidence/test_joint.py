@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keras_diffmask.export.cli import main
-from keras_diffmask.export.evidence import joint_table
+from keras_diffmask.export.evidence.joint import table as joint_table
 from keras_diffmask.export.evidence.pruning import trainings
 
 pytest.importorskip("ai_edge_quantizer")

@@ -6,11 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_diffmask.export.evidence import corpus, language_models, language_trial
-from keras_diffmask.export.evidence.carried import FromTheStart, forget
-from keras_diffmask.export.evidence.expected_weights import expected_weights
-from keras_diffmask.export.evidence.language_models import Gating, Widths
-from keras_diffmask.export.evidence.language_recipes import RECIPES
+from keras_diffmask.export.evidence.language import corpus
+from keras_diffmask.export.evidence.language import models as language_models
+from keras_diffmask.export.evidence.language import trial as language_trial
+from keras_diffmask.export.evidence.language.carried import FromTheStart, forget
+from keras_diffmask.export.evidence.language.expected_weights import expected_weights
+from keras_diffmask.export.evidence.language.models import Gating, Widths
+from keras_diffmask.export.evidence.language.recipes import RECIPES
 from keras_diffmask.export.surgery import plan, strip
 
 WIDTHS = Widths(5, (4, 3), 11)

@@ -12,9 +12,9 @@ import keras_diffmask as kd
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Silent
-from keras_diffmask.export.evidence import lenet_table
 from keras_diffmask.export.evidence.kept import Kept
 from keras_diffmask.export.evidence.lenet import images, networks, trainings, transfer
+from keras_diffmask.export.evidence.lenet import table as lenet_table
 from keras_diffmask.export.evidence.lenet.trial import read_units
 from keras_diffmask.export.evidence.settings import Settings
 

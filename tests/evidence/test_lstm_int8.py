@@ -12,13 +12,11 @@ import pytest
 from keras_diffmask import export
 from keras_diffmask.errors import MissingDependencyError
 from keras_diffmask.export.cli import main
-from keras_diffmask.export.evidence import (
-    lstm_networks,
-    lstm_run,
-    lstm_table,
-    lstm_trial,
-    tflm,
-)
+from keras_diffmask.export.evidence.lstm_int8 import networks as lstm_networks
+from keras_diffmask.export.evidence.lstm_int8 import run as lstm_run
+from keras_diffmask.export.evidence.lstm_int8 import table as lstm_table
+from keras_diffmask.export.evidence.lstm_int8 import tflm
+from keras_diffmask.export.evidence.lstm_int8 import trial as lstm_trial
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 

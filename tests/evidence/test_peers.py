@@ -7,13 +7,14 @@ import pytest
 
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.reporter import Silent
-from keras_diffmask.export.evidence import peers_run, peers_table
 from keras_diffmask.export.evidence.families import RESNET8, TWO_LSTM
 from keras_diffmask.export.evidence.peers.interpreter import missing
 from keras_diffmask.export.evidence.peers.peer import BN_SCALE, GROUP_NORM, PEERS, TFMOT
 from keras_diffmask.export.evidence.pruning import trainings
 from keras_diffmask.export.evidence.report import Sample
 from keras_diffmask.export.evidence.settings import Settings
+from keras_diffmask.export.evidence.side_by_side import run as peers_run
+from keras_diffmask.export.evidence.side_by_side import table as peers_table
 
 
 def _figures(test: float, share: float = 0.3) -> dict[str, Any]:

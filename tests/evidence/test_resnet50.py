@@ -3,7 +3,7 @@
 import pytest
 
 from keras_diffmask.export.demo.reporter import Silent
-from keras_diffmask.export.evidence.resnet50_run import resnet50
+from keras_diffmask.export.evidence.resnet50.run import resnet50
 from keras_diffmask.export.evidence.settings import Settings
 
 

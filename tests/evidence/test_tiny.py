@@ -5,8 +5,8 @@ import json
 import pytest
 
 from keras_diffmask.export.cli import main
-from keras_diffmask.export.evidence.tiny_networks import NETWORKS
-from keras_diffmask.export.evidence.tiny_trial import weight_bytes
+from keras_diffmask.export.evidence.tiny.networks import NETWORKS
+from keras_diffmask.export.evidence.tiny.trial import weight_bytes
 from keras_diffmask.export.surgery import plan
 from keras_diffmask.export.tflm import has_tflm
 

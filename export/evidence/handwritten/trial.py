@@ -11,8 +11,8 @@ from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.emulation import count_instructions
 from keras_diffmask.export.evidence.handwritten.widths import written
 from keras_diffmask.export.evidence.report import Clock
-from keras_diffmask.export.evidence.tiny_networks import NETWORKS
-from keras_diffmask.export.evidence.tiny_trial import stripped
+from keras_diffmask.export.evidence.tiny.networks import NETWORKS
+from keras_diffmask.export.evidence.tiny.trial import stripped
 from keras_diffmask.export.flatbuffer import read_subgraphs
 from keras_diffmask.export.runs import Figures
 from keras_diffmask.export.surgery import recalibrate

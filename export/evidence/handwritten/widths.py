@@ -3,7 +3,7 @@
 import keras
 
 from keras_diffmask.errors import UnsupportedModelError
-from keras_diffmask.export.evidence.tiny_networks import AT_WIDTHS
+from keras_diffmask.export.evidence.tiny.networks import AT_WIDTHS
 
 _LAYERS = (keras.layers.Conv2D, keras.layers.Dense, keras.layers.LSTM)
 

@@ -37,7 +37,7 @@ def resnet8(shape: tuple[int, ...], classes: int) -> Any:
 
 
 def ds_cnn(shape: tuple[int, ...], classes: int) -> Any:
-    """The DS-CNN of `evidence.tiny_networks`.
+    """The DS-CNN of `evidence.tiny.networks`.
 
     Args:
         shape: steps, features, 1.
@@ -59,7 +59,7 @@ def ds_cnn(shape: tuple[int, ...], classes: int) -> Any:
 
 
 def two_lstm(shape: tuple[int, ...], classes: int) -> Any:
-    """The two LSTM layers of `evidence.tiny_networks`.
+    """The two LSTM layers of `evidence.tiny.networks`.
 
     Args:
         shape: steps, features.

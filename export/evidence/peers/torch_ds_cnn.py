@@ -1,4 +1,4 @@
-"""The DS-CNN of `evidence.tiny_networks` in torch."""
+"""The DS-CNN of `evidence.tiny.networks` in torch."""
 
 from collections.abc import Iterator
 

@@ -14,11 +14,11 @@ from keras_diffmask import export
 from keras_diffmask.errors import ConversionError, MissingDependencyError
 from keras_diffmask.export.cli import main
 from keras_diffmask.export.demo.recipes import Recipe
-from keras_diffmask.export.evidence import peers_run
 from keras_diffmask.export.evidence.families import FAMILIES, RESNET8
 from keras_diffmask.export.evidence.fitting import shuffled
 from keras_diffmask.export.evidence.peers import interpreter, job, training
 from keras_diffmask.export.evidence.peers.peer import BN_SCALE, PEERS, TFMOT
+from keras_diffmask.export.evidence.side_by_side import run as peers_run
 from tests.evidence.peers.examples import SHAPES, data, pruned, start, whole
 from tests.evidence.peers.numpy_resnet8 import forward
 

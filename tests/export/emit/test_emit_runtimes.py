@@ -12,7 +12,7 @@ import pytest
 
 import keras_diffmask as kd
 from keras_diffmask import export
-from keras_diffmask.export.evidence.lstm_step import lstm_differences
+from keras_diffmask.export.evidence.lstm_int8.step import lstm_differences
 from tests.export.emit.conftest import shake
 
 layers = keras.layers

@@ -8,7 +8,7 @@ import numpy as np
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.emulation import count_instructions
 from keras_diffmask.export.evidence.report import Clock
-from keras_diffmask.export.evidence.tiny_trial import stripped
+from keras_diffmask.export.evidence.tiny.trial import stripped
 from keras_diffmask.export.runs import Figures
 from keras_diffmask.export.surgery import plan, recalibrate
 

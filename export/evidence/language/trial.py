@@ -9,12 +9,13 @@ from keras import ops
 
 from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import corpus as corpora
-from keras_diffmask.export.evidence import fitting, language_models
-from keras_diffmask.export.evidence.carried import FromTheStart, forget
-from keras_diffmask.export.evidence.corpus import Corpus
-from keras_diffmask.export.evidence.expected_weights import Ramp
-from keras_diffmask.export.evidence.language_recipes import Recipe
+from keras_diffmask.export.evidence import fitting
+from keras_diffmask.export.evidence.language import corpus as corpora
+from keras_diffmask.export.evidence.language import models as language_models
+from keras_diffmask.export.evidence.language.carried import FromTheStart, forget
+from keras_diffmask.export.evidence.language.corpus import Corpus
+from keras_diffmask.export.evidence.language.expected_weights import Ramp
+from keras_diffmask.export.evidence.language.recipes import Recipe
 from keras_diffmask.export.evidence.report import Clock
 from keras_diffmask.export.runs import Figures
 from keras_diffmask.export.surgery import strip

@@ -14,7 +14,7 @@ from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.demo.training import accuracy, score
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.evidence import fitting
-from keras_diffmask.export.evidence.classifiers import Recipe, network
+from keras_diffmask.export.evidence.classifier.networks import Recipe, network
 from keras_diffmask.export.evidence.report import Clock
 from keras_diffmask.export.runs import Figures
 from keras_diffmask.export.surgery import plan, strip

@@ -5,7 +5,8 @@ from pathlib import Path
 from keras_diffmask import plots
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import budget_table, keyed
+from keras_diffmask.export.evidence import keyed
+from keras_diffmask.export.evidence.budgets import table as budget_table
 from keras_diffmask.export.evidence.pruning.methods import ESTIMATOR
 from keras_diffmask.export.evidence.pruning.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.report import Report, report_of

@@ -14,7 +14,7 @@ from keras_diffmask.export.emulation.cores import CORES
 from keras_diffmask.export.emulation.environment import find_emulator
 from keras_diffmask.export.emulation.measure import KERNELS
 from keras_diffmask.export.emulation.result import REMARK
-from keras_diffmask.export.evidence.arm64_trial import (
+from keras_diffmask.export.evidence.arm64.trial import (
     OPERATORS,
     counts_of,
     operator,
@@ -22,7 +22,7 @@ from keras_diffmask.export.evidence.arm64_trial import (
 )
 from keras_diffmask.export.evidence.report import Report, Table, report_of
 from keras_diffmask.export.evidence.settings import Settings
-from keras_diffmask.export.evidence.tiny_networks import ds_cnn
+from keras_diffmask.export.evidence.tiny.networks import ds_cnn
 from keras_diffmask.export.runs import Figures, Runs
 
 NAME = "arm64"

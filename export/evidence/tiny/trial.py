@@ -12,7 +12,7 @@ from keras_diffmask.export.arena import tflm_arena_bytes
 from keras_diffmask.export.artifact import Artifact
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.evidence.report import Clock
-from keras_diffmask.export.evidence.tiny_networks import NETWORKS
+from keras_diffmask.export.evidence.tiny.networks import NETWORKS
 from keras_diffmask.export.flatbuffer import schema
 from keras_diffmask.export.npu import vela
 from keras_diffmask.export.runs import Figures

@@ -4,8 +4,8 @@ from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.evidence.report import Report, Table, report_of
 from keras_diffmask.export.evidence.settings import Settings
-from keras_diffmask.export.evidence.tiny_networks import NETWORKS
-from keras_diffmask.export.evidence.tiny_trial import ACCELERATOR, run_trial
+from keras_diffmask.export.evidence.tiny.networks import NETWORKS
+from keras_diffmask.export.evidence.tiny.trial import ACCELERATOR, run_trial
 from keras_diffmask.export.runs import Figures, Runs
 from keras_diffmask.export.tflm import check_tflm
 

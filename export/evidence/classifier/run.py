@@ -10,9 +10,15 @@ from keras_diffmask.budget import Budget
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import classifier_table, keyed
-from keras_diffmask.export.evidence.classifier_trial import run_trial
-from keras_diffmask.export.evidence.classifiers import HAR, SHARE, SPEECH_LSTM, Task
+from keras_diffmask.export.evidence import keyed
+from keras_diffmask.export.evidence.classifier import table as classifier_table
+from keras_diffmask.export.evidence.classifier.networks import (
+    HAR,
+    SHARE,
+    SPEECH_LSTM,
+    Task,
+)
+from keras_diffmask.export.evidence.classifier.trial import run_trial
 from keras_diffmask.export.evidence.report import Report, report_of
 from keras_diffmask.export.evidence.settings import Settings
 from keras_diffmask.export.runs import Figures, Runs

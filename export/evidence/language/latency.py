@@ -12,8 +12,8 @@ from keras_diffmask.export.benchmarking.interleave import (
 )
 from keras_diffmask.export.benchmarking.records import Ratio
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import language_models
-from keras_diffmask.export.evidence.language_models import Widths
+from keras_diffmask.export.evidence.language import models as language_models
+from keras_diffmask.export.evidence.language.models import Widths
 from keras_diffmask.export.runs import Figures
 
 BATCHES = (1, 20)

@@ -7,10 +7,12 @@ from keras_diffmask import plots
 from keras_diffmask.export.demo import datasets
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import keyed, lstm_table, tflm
-from keras_diffmask.export.evidence.classifiers import HAR, Recipe
-from keras_diffmask.export.evidence.lstm_networks import BODIES, RECIPE
-from keras_diffmask.export.evidence.lstm_trial import CALIBRATION, run_trial
+from keras_diffmask.export.evidence import keyed
+from keras_diffmask.export.evidence.classifier.networks import HAR, Recipe
+from keras_diffmask.export.evidence.lstm_int8 import table as lstm_table
+from keras_diffmask.export.evidence.lstm_int8 import tflm
+from keras_diffmask.export.evidence.lstm_int8.networks import BODIES, RECIPE
+from keras_diffmask.export.evidence.lstm_int8.trial import CALIBRATION, run_trial
 from keras_diffmask.export.evidence.report import Report, report_of
 from keras_diffmask.export.evidence.settings import Settings
 from keras_diffmask.export.runs import Figures, Runs

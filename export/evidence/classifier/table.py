@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_diffmask.export.evidence.classifiers import (
+from keras_diffmask.export.evidence.classifier.networks import (
     ARENA_AIM,
     FILE_AIM,
     POINTS_AIM,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_diffmask.export.evidence.classifiers import Recipe
+from keras_diffmask.export.evidence.classifier.networks import Recipe
 from keras_diffmask.masking import gates, mask_model
 
 layers = keras.layers

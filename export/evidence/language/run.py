@@ -9,19 +9,15 @@ import keras
 from keras_diffmask import plots
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import (
-    corpus as corpora,
-)
-from keras_diffmask.export.evidence import (
-    language_latency,
-    language_recipes,
-    language_table,
-)
-from keras_diffmask.export.evidence.corpus import Corpus
-from keras_diffmask.export.evidence.language_models import Widths
-from keras_diffmask.export.evidence.language_recipes import Recipe
-from keras_diffmask.export.evidence.language_table import Pair
-from keras_diffmask.export.evidence.language_trial import run_trial
+from keras_diffmask.export.evidence.language import corpus as corpora
+from keras_diffmask.export.evidence.language import latency as language_latency
+from keras_diffmask.export.evidence.language import recipes as language_recipes
+from keras_diffmask.export.evidence.language import table as language_table
+from keras_diffmask.export.evidence.language.corpus import Corpus
+from keras_diffmask.export.evidence.language.models import Widths
+from keras_diffmask.export.evidence.language.recipes import Recipe
+from keras_diffmask.export.evidence.language.table import Pair
+from keras_diffmask.export.evidence.language.trial import run_trial
 from keras_diffmask.export.evidence.report import Report, report_of
 from keras_diffmask.export.evidence.settings import Settings
 from keras_diffmask.export.machine import machine

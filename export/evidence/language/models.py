@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_diffmask.estimators import HardConcrete
-from keras_diffmask.export.evidence.carried import Carried
-from keras_diffmask.export.evidence.expected_weights import ExpectedWeights
+from keras_diffmask.export.evidence.language.carried import Carried
+from keras_diffmask.export.evidence.language.expected_weights import ExpectedWeights
 from keras_diffmask.gate import Gate
 from keras_diffmask.layers import MaskedLSTM
 

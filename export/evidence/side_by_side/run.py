@@ -5,7 +5,7 @@ from pathlib import Path
 from keras_diffmask import plots
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import keyed, peers_table
+from keras_diffmask.export.evidence import keyed
 from keras_diffmask.export.evidence.families import RESNET8, family_for
 from keras_diffmask.export.evidence.peers.interpreter import missing, require
 from keras_diffmask.export.evidence.peers.peer import PEERS, Peer
@@ -13,6 +13,7 @@ from keras_diffmask.export.evidence.pruning.methods import DENSE, RANKED
 from keras_diffmask.export.evidence.pruning.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.report import Report, report_of
 from keras_diffmask.export.evidence.settings import Settings
+from keras_diffmask.export.evidence.side_by_side import table as peers_table
 
 NAME = "peers"
 SEEDS = 3

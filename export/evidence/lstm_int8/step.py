@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_diffmask.export.benchmarking.per_op import cut_ops
 from keras_diffmask.export.emit.repair import CELL_INPUT, LSTM, STATE_INPUT
-from keras_diffmask.export.evidence.tflm import Tflm
+from keras_diffmask.export.evidence.lstm_int8.tflm import Tflm
 from keras_diffmask.export.flatbuffer import read_subgraphs, schema
 from keras_diffmask.export.interpreter import make_interpreter
 

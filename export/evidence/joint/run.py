@@ -7,8 +7,9 @@ from keras_diffmask.errors import InvalidArgumentError
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.dependencies import require_installed
-from keras_diffmask.export.evidence import joint_table, keyed
+from keras_diffmask.export.evidence import keyed
 from keras_diffmask.export.evidence.families import family_for
+from keras_diffmask.export.evidence.joint import table as joint_table
 from keras_diffmask.export.evidence.pruning.methods import DENSE
 from keras_diffmask.export.evidence.pruning.trainings import Trainings, seeds_of
 from keras_diffmask.export.evidence.report import Report, report_of

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_diffmask.export.emit.repair import LSTM
-from keras_diffmask.export.evidence.lstm_networks import FUSED
+from keras_diffmask.export.evidence.lstm_int8.networks import FUSED
 from keras_diffmask.export.evidence.report import Sample, Table
 from keras_diffmask.export.runs import Figures
 

@@ -13,11 +13,11 @@ from keras_diffmask.export.demo.reporter import Reporter
 from keras_diffmask.export.demo.training import accuracy, compile_classifier, score
 from keras_diffmask.export.emit import to_tflite
 from keras_diffmask.export.evidence import fitting
-from keras_diffmask.export.evidence.classifiers import Recipe
-from keras_diffmask.export.evidence.lstm_networks import STRIPPED, network
-from keras_diffmask.export.evidence.lstm_step import Differences, lstm_differences
+from keras_diffmask.export.evidence.classifier.networks import Recipe
+from keras_diffmask.export.evidence.lstm_int8.networks import STRIPPED, network
+from keras_diffmask.export.evidence.lstm_int8.step import Differences, lstm_differences
+from keras_diffmask.export.evidence.lstm_int8.tflm import Tflm
 from keras_diffmask.export.evidence.report import Clock
-from keras_diffmask.export.evidence.tflm import Tflm
 from keras_diffmask.export.runs import Figures
 from keras_diffmask.export.surgery import strip
 

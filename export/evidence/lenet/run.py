@@ -7,8 +7,9 @@ from keras_diffmask import plots
 from keras_diffmask.export.demo.folder import results_folder
 from keras_diffmask.export.demo.recipes import Recipe
 from keras_diffmask.export.demo.reporter import Reporter
-from keras_diffmask.export.evidence import keyed, lenet_table
+from keras_diffmask.export.evidence import keyed
 from keras_diffmask.export.evidence.kept import Kept
+from keras_diffmask.export.evidence.lenet import table as lenet_table
 from keras_diffmask.export.evidence.lenet.networks import BUILDERS, LENET_5, RULES
 from keras_diffmask.export.evidence.lenet.trainings import NAME, Trainings
 from keras_diffmask.export.evidence.report import Report, report_of

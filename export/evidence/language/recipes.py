@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from keras_diffmask.export.evidence.language_models import Gating, Widths
+from keras_diffmask.export.evidence.language.models import Gating, Widths
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from keras_diffmask.export.evidence.handwritten.trial import (
 )
 from keras_diffmask.export.evidence.report import Report, Table, report_of
 from keras_diffmask.export.evidence.settings import Settings
-from keras_diffmask.export.evidence.tiny_networks import NETWORKS
+from keras_diffmask.export.evidence.tiny.networks import NETWORKS
 from keras_diffmask.export.runs import Figures, Runs
 
 NAME = "handwritten"

@@ -1,0 +1,1 @@
+"""Emulated Arm cores: `keras-diffmask evidence arm64`."""

@@ -1,0 +1,1 @@
+"""A network at several budgets: `keras-diffmask evidence budgets`."""

@@ -1,0 +1,1 @@
+"""Recurrent classifiers: `keras-diffmask evidence har` and `speech-lstm`."""

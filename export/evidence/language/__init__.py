@@ -1,0 +1,1 @@
+"""LSTM language models: `keras-diffmask evidence ptb`."""

@@ -1,0 +1,1 @@
+"""Ours beside other libraries: `keras-diffmask evidence peers`."""

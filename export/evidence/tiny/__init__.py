@@ -1,0 +1,1 @@
+"""MLPerf Tiny's shapes: `keras-diffmask evidence tiny`."""
