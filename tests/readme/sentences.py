@@ -184,6 +184,22 @@ def about_peers(report: dict[str, Any]) -> list[str]:
     return [f"`{_WAYS[found['ours']]}`", *said]
 
 
+def about_peers_on_images(report: dict[str, Any]) -> list[str]:
+    """The same of every other network, and who is first in the mean."""
+    points = {
+        name: np.asarray(of["float"])
+        for name, of in report["figures"]["summary"]["points"].items()
+    }
+    sentences = about_peers(report)
+    for name in ("Torch-Pruning group norm", "tfmot magnitude"):
+        spread = _spread(list(np.sign(points[name].mean()) * points[name]))
+        word = "ahead of" if points[name].mean() > 0 else "behind"
+        sentences.append(f"{spread} points {word}")
+    pruned = [name for name in points if name not in ("dense", "tfmot magnitude")]
+    assert all(points[name].mean() > 0 for name in pruned), "ours is not the first"
+    return sentences
+
+
 _WAYS = {
     "ours": "differentiable_mask",
     "ours, the lowest charged": 'Budget(charged="lowest")',
@@ -260,4 +276,5 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/joint-cifar10.json": about_joint_together,
     "docs/peers-uci_har.json": about_peers,
     "docs/peers-speech_commands.json": about_peers,
+    "docs/peers-fashion_mnist.json": about_peers_on_images,
 }
