@@ -10,6 +10,8 @@ from keras_diffmask.plots.picture import FAINT, INK, frame, new_figure, save
 MEAN = "#1b6ca8"
 #: Width of a column at least, for its name.
 INCHES = 1.2
+#: A line of a name under its column, of the picture's height.
+LINE = 0.04
 
 
 def paired_figure(
@@ -25,8 +27,8 @@ def paired_figure(
     is told from what the condition does.
 
     Args:
-        columns: name of a condition -> one value per seed, in the same order
-            of seeds everywhere.
+        columns: name of a condition, of one line or several -> one value per
+            seed, in the same order of seeds everywhere.
         path: the file to write; an existing one is replaced.
         title: the headline.
         label: what the values are.
@@ -51,7 +53,8 @@ def paired_figure(
             "Pass the same seeds for every condition.",
         )
     figure = new_figure(max(7.2, INCHES * len(columns)), 4.6)
-    axes = figure.add_axes((0.11, 0.10, 0.85, 0.72))
+    low = 0.06 + LINE * max(name.count("\n") + 1 for name in columns)
+    axes = figure.add_axes((0.11, low, 0.85, 0.82 - low))
     places = range(len(columns))
     for seed in zip(*columns.values(), strict=True):
         axes.plot(places, seed, "o-", color=FAINT, linewidth=0.8, markersize=4)

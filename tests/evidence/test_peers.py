@@ -191,5 +191,11 @@ def test_file_of_a_network_is_kept_beside_its_figures(
     assert file.nbytes == figures["bytes"]
 
 
+def test_names_under_the_picture_are_short_lines() -> None:
+    names = list(peers_table.columns(_trials()))
+    assert "ours, the\nlowest\ncharged" in names and "L1 norm" in names
+    assert max(len(line) for name in names for line in name.split("\n")) <= 13
+
+
 def test_every_peer_is_in_the_table() -> None:
     assert set(PEERS) <= set(peers_table.METHODS)

@@ -1,5 +1,6 @@
 """The tables of ours beside other libraries, and what they come to."""
 
+import textwrap
 from typing import Any
 
 from keras_diffmask.export.evidence.families import Family
@@ -22,6 +23,8 @@ Trials = dict[str, list[Figures]]
 OURS_ALL = (OURS, RANKED, HARD)
 METHODS = (DENSE, *OURS_ALL, NARROW, L1, *PEERS)
 FILES = ("float32", "int8")
+#: Letters of a name under its column of the picture.
+_WIDTH = 13
 TRAINED = (
     "network", "test accuracy %", "points to dense", "MACs %", "parameters",
     "s / epoch, least",
@@ -172,9 +175,9 @@ def summary(trials: Trials) -> dict[str, Any]:
 
 
 def columns(trials: Trials) -> dict[str, list[float]]:
-    """Method -> test accuracy of each seed in %, names on two lines."""
+    """Method -> test accuracy of each seed in %, long names on several lines."""
     return {
-        "\n".join(method.split(" ", 1)): [
+        textwrap.fill(method, _WIDTH, break_on_hyphens=False): [
             100 * value for value in _tests(figures, None)
         ]
         for method, figures in trials.items()
