@@ -277,4 +277,5 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "docs/peers-uci_har.json": about_peers,
     "docs/peers-speech_commands.json": about_peers,
     "docs/peers-fashion_mnist.json": about_peers_on_images,
+    "docs/peers-cifar10.json": about_peers_on_images,
 }

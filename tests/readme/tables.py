@@ -273,14 +273,17 @@ TABLES: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], Rows]]] = {
         "docs/peers-speech_commands.json",
         peers,
     ),
-    _peers_header("ResNet-8 on Fashion-MNIST"): (
-        "docs/peers-fashion_mnist.json",
-        peers,
-    ),
-    _peers_in_full_header("ResNet-8 on Fashion-MNIST"): (
-        "docs/peers-fashion_mnist.json",
-        peers_in_full,
-    ),
+    **{
+        header(f"ResNet-8 on {data}"): (f"docs/peers-{name}.json", rows)
+        for data, name in (
+            ("CIFAR-10", "cifar10"),
+            ("Fashion-MNIST", "fashion_mnist"),
+        )
+        for header, rows in (
+            (_peers_header, peers),
+            (_peers_in_full_header, peers_in_full),
+        )
+    },
     (
         *("model", "gates", "MACs left at 30 / 50 / 70 % closed"),
         "largest float64 difference",
