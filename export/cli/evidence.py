@@ -23,6 +23,7 @@ EXAMPLE = (
     "  keras-diffmask evidence joint --data-dir data/cifar10\n"
     "  keras-diffmask evidence lenet --data-dir data\n"
     "  keras-diffmask evidence peers --data-dir data/cifar10\n"
+    "  keras-diffmask evidence scp --data-dir data/cifar10\n"
     "  keras-diffmask evidence tiny\n"
     "  keras-diffmask evidence arm64\n"
     "  keras-diffmask evidence ptb --data-dir data/ptb --size small\n"
@@ -41,6 +42,8 @@ NAMES = {
     "bits, one after the other and together; needs ai-edge-quantizer",
     "lenet": "LeNet-300-100 and LeNet-5 on MNIST with L0 gates, top-k and learned "
     "thresholds, beside what the papers publish; frozen features on Fashion-MNIST",
+    "scp": "VGG-16 and ResNet-56 on CIFAR-10 as the operation-aware paper prunes them, "
+    "160 epochs, beside what it publishes; a day each without an accelerator",
     "peers": "the networks of budgets at 30 % of their MACs, beside "
     "tensorflow-model-optimization and Torch-Pruning, which need to be installed",
     "tiny": "MLPerf Tiny's shapes and an LSTM in int8, dense and stripped: bytes, "
@@ -62,6 +65,7 @@ PACKAGES = {
     "budgets": "budgets",
     "joint": "joint",
     "lenet": "lenet",
+    "scp": "scp",
     "peers": "side_by_side",
     "tiny": "tiny",
     "arm64": "arm64",
