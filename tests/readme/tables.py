@@ -155,6 +155,15 @@ def peers_in_full(report: dict[str, Any]) -> Rows:
     ]
 
 
+def lenet(report: dict[str, Any]) -> Rows:
+    """The networks, and what their frozen features come to elsewhere."""
+    networks, features = report["tables"]
+    return [
+        (f"{own[0]}, {own[1]}", *own[2:6], other[2])
+        for own, other in zip(networks["rows"], features["rows"], strict=True)
+    ]
+
+
 def ptb(report: dict[str, Any]) -> Rows:
     """Ours, and two of the published rows."""
     (table,) = report["tables"]
@@ -284,6 +293,10 @@ TABLES: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], Rows]]] = {
             (_peers_in_full_header, peers_in_full),
         )
     },
+    (
+        *("MNIST, 40 epochs", "test error %", "weights left %", "units", "MACs %"),
+        "features on Fashion-MNIST, error %",
+    ): ("docs/lenet.json", lenet),
     (
         *("model", "gates", "MACs left at 30 / 50 / 70 % closed"),
         "largest float64 difference",
