@@ -13,6 +13,7 @@ from keras_diffmask.atomic import write_atomically
 from keras_diffmask.export.columns import columns
 from keras_diffmask.export.evidence.settings import Settings
 from keras_diffmask.export.machine import Machine, machine
+from keras_diffmask.export.runs import Figures
 
 FORMAT = "keras_diffmask.evidence/1"
 QUICK = "A quick run: too short for its figures to mean anything."
@@ -134,6 +135,16 @@ class Sample:
             return f"{mean:{form}}"
         ends = f"{min(low, high):{form}}..{max(low, high):{form}}"
         return f"{mean:{form}} ± {spread:{form.lstrip('+')}} ({ends})"
+
+
+def sample(figures: list[Figures], name: str) -> Sample:
+    """A figure over the seeds.
+
+    Args:
+        figures: of each seed.
+        name: of the figure.
+    """
+    return Sample(tuple(one[name] for one in figures))
 
 
 class Clock:

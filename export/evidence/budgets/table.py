@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_diffmask.export.evidence.pruning.methods import DENSE, L1, NARROW, OURS
-from keras_diffmask.export.evidence.report import Sample, Table
+from keras_diffmask.export.evidence.report import Sample, Table, sample
 from keras_diffmask.export.runs import Figures
 
 METHODS = (OURS, NARROW, L1)
@@ -38,11 +38,6 @@ def table(trials: Trials) -> Table:
             )
         )
     return Table(HEADER, tuple(rows), left=(0, 1))
-
-
-def sample(figures: list[Figures], name: str) -> Sample:
-    """A figure over the seeds."""
-    return Sample(tuple(one[name] for one in figures))
 
 
 def _points(

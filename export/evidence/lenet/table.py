@@ -9,7 +9,7 @@ from keras_diffmask.export.evidence.lenet.networks import (
     LENET_300_100,
     TOP_K,
 )
-from keras_diffmask.export.evidence.report import Sample, Table
+from keras_diffmask.export.evidence.report import Sample, Table, sample
 from keras_diffmask.export.runs import Figures
 
 #: (network, rule) -> the figures of each seed.
@@ -64,11 +64,6 @@ def features_table(errors: Errors, other: str) -> Table:
         )
     header = "features of", "method", f"test error % on {other}", "points to dense"
     return Table(header, tuple(rows), left=(0, 1))
-
-
-def sample(figures: list[Figures], name: str) -> Sample:
-    """A figure over the seeds."""
-    return Sample(tuple(one[name] for one in figures))
 
 
 def notes(trials: Trials, other: str | None) -> list[str]:

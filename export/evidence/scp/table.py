@@ -1,6 +1,6 @@
 """The table of VGG-16 and ResNet-56, and what it comes to."""
 
-from keras_diffmask.export.evidence.report import Sample, Table
+from keras_diffmask.export.evidence.report import Sample, Table, sample
 from keras_diffmask.export.evidence.scp.networks import RESNET_56, VGG_16
 from keras_diffmask.export.evidence.scp.trial import DENSE
 from keras_diffmask.export.runs import Figures
@@ -37,11 +37,6 @@ def table(trials: Trials) -> Table:
             )
         )
     return Table(HEADER, tuple(rows), left=(0, 1, 8))
-
-
-def sample(figures: list[Figures], name: str) -> Sample:
-    """A figure over the seeds."""
-    return Sample(tuple(one[name] for one in figures))
 
 
 def points(trials: Trials, network: str, method: str) -> Sample:

@@ -94,8 +94,8 @@ def run_trial(
     with reporter.phase(label, recipe.epochs) as advance:
         seconds = fitting.fit(model, batches, recipe.epochs, unfinished, advance)
     slim = dense if method == DENSE else strip(model)
-    macs, parameters = plan(slim).macs[0], plan(slim).parameters[0]
-    kept = [int(gate.keep.sum()) for gate in gates(model)]
+    after = plan(slim)
+    macs, parameters = after.macs[0], after.parameters[0]
     return slim, {
         "test": score(slim, data.x_test, data.y_test),
         "validation": score(slim, data.x_val, data.y_val),
@@ -104,7 +104,7 @@ def run_trial(
         "macs_share": macs / before.macs[0],
         "parameters": parameters,
         "parameters_share": parameters / before.parameters[0],
-        "channels": kept,
+        "channels": [int(gate.keep.sum()) for gate in gates(model)],
         "channels_of": [gate.units for gate in gates(model)],
         "epoch_seconds": float(np.median(seconds)),
         "seconds": round(sum(seconds) + clock.seconds(), 1),

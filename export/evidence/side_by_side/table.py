@@ -13,7 +13,7 @@ from keras_diffmask.export.evidence.pruning.methods import (
     OURS,
     RANKED,
 )
-from keras_diffmask.export.evidence.report import Sample, Table
+from keras_diffmask.export.evidence.report import Sample, Table, sample
 from keras_diffmask.export.runs import Figures
 
 #: Method -> the figures of each seed, with those of its files and their latency.
@@ -60,11 +60,6 @@ def tables(trials: Trials) -> list[Table]:
             )
         )
     return [Table(TRAINED, tuple(trained)), Table(ON_DEVICE, tuple(on_device))]
-
-
-def sample(figures: list[Figures], name: str) -> Sample:
-    """A figure over the seeds."""
-    return Sample(tuple(one[name] for one in figures))
 
 
 def _of_file(figures: list[Figures], file: str, name: str) -> Sample:
